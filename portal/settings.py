@@ -16,7 +16,9 @@ DATA_DIR = environment.data_dir(BASE_DIR)
 
 DEBUG = environment.flag("PORTAL_DEBUG", default=False)
 SECRET_KEY = environment.secret_key(DATA_DIR)
-ALLOWED_HOSTS = environment.items("PORTAL_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = environment.items(
+    "PORTAL_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]
+)
 CSRF_TRUSTED_ORIGINS = environment.items("PORTAL_TRUSTED_ORIGINS", default=[])
 HTTPS = environment.flag("PORTAL_HTTPS", default=False)
 
@@ -142,7 +144,9 @@ WHITENOISE_USE_FINDERS = True
 
 ROOT_KEY_FILE = environment.path("PORTAL_ROOT_KEY_FILE", default=DATA_DIR / "root.key")
 
-for _name, _value in celery_settings(DATA_DIR, environment.secret("PORTAL_BROKER_URL", default="")).items():
+for _name, _value in celery_settings(
+    DATA_DIR, environment.secret("PORTAL_BROKER_URL", default="")
+).items():
     globals()[f"CELERY_{_name.upper()}"] = _value
 
 LOGGING = {

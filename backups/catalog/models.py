@@ -1,0 +1,221 @@
+"""The projection of commits (docs/architecture.md, "Catalog"): rebuilt from a repository alone.
+
+An item version is an interval: it exists from commit ``first`` until before commit ``last``
+(empty: still there). The state at restore point P is ``first <= P and (last is null or last > P)``.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from backups.catalog.querysets import FolderQuerySet, ItemVersionQuerySet, RestorePointQuerySet
+from tenants.isolation.tables import (
+    IdentifiedTenantModel,
+    TenantForeignKey,
+    TenantManager,
+    TenantModel,
+)
+
+
+class MailboxBackup(IdentifiedTenantModel):
+    """One mailbox in one allocation: a chain of commits, and how far it is projected here."""
+
+    mailbox = TenantForeignKey("backups.Mailbox", on_delete=models.PROTECT, related_name="backups")
+    allocation = TenantForeignKey(
+        "backups.Allocation", on_delete=models.PROTECT, related_name="backups"
+    )
+    head = models.PositiveIntegerField(default=0)
+    head_hash = models.BinaryField(default=bytes(32))
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TenantManager()
+
+    class Meta(IdentifiedTenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["mailbox", "allocation"], name="one_backup_per_allocation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id} in {self.allocation_id}"
+
+
+class RestorePoint(TenantModel):
+    """A complete commit: the state of a mailbox at the end of a session."""
+
+    backup = TenantForeignKey(MailboxBackup, on_delete=models.CASCADE, related_name="points")
+    sequence = models.PositiveIntegerField()
+    taken_at = models.DateTimeField()
+    items = models.BigIntegerField()
+    bytes = models.BigIntegerField()
+
+    objects = TenantManager.from_queryset(RestorePointQuerySet)()
+
+    class Meta(TenantModel.Meta):
+        ordering = ("-sequence",)
+        constraints = [
+            models.UniqueConstraint(fields=["backup", "sequence"], name="one_point_per_commit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.taken_at:%Y-%m-%d %H:%M}"
+
+
+class Folder(TenantModel):
+    """A folder of a mailbox, from commit ``first`` until before commit ``last``."""
+
+    backup = TenantForeignKey(MailboxBackup, on_delete=models.CASCADE, related_name="folders")
+    folder_id = models.CharField(max_length=600)
+    parent_id = models.CharField(max_length=600, blank=True)
+    name = models.CharField(max_length=1000)
+    kind = models.CharField(max_length=255, blank=True)
+    well_known = models.CharField(max_length=100, blank=True)
+    first = models.PositiveIntegerField()
+    last = models.PositiveIntegerField(null=True)
+
+    objects = TenantManager.from_queryset(FolderQuerySet)()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["backup", "folder_id"],
+                condition=Q(last__isnull=True),
+                name="one_current_folder",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ItemVersion(TenantModel):
+    """A version of an item. ``references`` (recipe and blob keys) are sealed with the mailbox key.
+
+    Never granted to the operator's role.
+    """
+
+    backup = TenantForeignKey(MailboxBackup, on_delete=models.CASCADE, related_name="versions")
+    item_id = models.CharField(max_length=600)
+    change_key = models.CharField(max_length=300)
+    folder_id = models.CharField(max_length=600)
+    first = models.PositiveIntegerField()
+    last = models.PositiveIntegerField(null=True)
+    item_class = models.CharField(max_length=255)
+    subject = models.TextField(blank=True)
+    sender = models.TextField(blank=True)
+    recipients = models.TextField(blank=True)
+    message_id = models.TextField(blank=True)
+    sent_at = models.DateTimeField(null=True)
+    received_at = models.DateTimeField(null=True)
+    size = models.BigIntegerField()
+    is_read = models.BooleanField(default=False)
+    importance = models.SmallIntegerField(default=1)
+    attachments = models.JSONField(default=list)
+    categories = models.JSONField(default=list)
+    notes = models.JSONField(default=list)
+    digest = models.BinaryField()
+    sha256 = models.BinaryField()
+    references = models.BinaryField()
+
+    objects = TenantManager.from_queryset(ItemVersionQuerySet)()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["backup", "item_id"],
+                condition=Q(last__isnull=True),
+                name="one_current_version",
+            ),
+        ]
+        indexes = [
+            # A folder's page at a restore point, newest mail first.
+            models.Index(fields=["backup", "folder_id", "-received_at"], name="items_of_a_folder"),
+            models.Index(fields=["backup", "first"], name="items_of_a_commit"),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or "(no subject)"
+
+
+class SyncCursor(TenantModel):
+    """The delta token of one stream (``hierarchy`` or ``items:<folder>``), sealed."""
+
+    backup = TenantForeignKey(MailboxBackup, on_delete=models.CASCADE, related_name="cursors")
+    stream = models.CharField(max_length=700)
+    sealed = models.BinaryField()
+
+    objects = TenantManager()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["backup", "stream"], name="one_cursor_per_stream"),
+        ]
+
+    def __str__(self) -> str:
+        return self.stream
+
+
+class ItemFault(TenantModel):
+    """The retry ledger: an item that the source listed and that could not be stored yet."""
+
+    backup = TenantForeignKey(MailboxBackup, on_delete=models.CASCADE, related_name="faults")
+    folder_id = models.CharField(max_length=600)
+    item_id = models.CharField(max_length=600)
+    reason = models.TextField()
+    attempts = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TenantManager()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["backup", "item_id"], name="one_fault_per_item"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Pack(TenantModel):
+    """A durable pack; the sum of sizes is what the tenant physically stores."""
+
+    repository = models.ForeignKey("backups.Repository", on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=100)
+    pack_class = models.CharField(max_length=1)
+    size = models.BigIntegerField()
+    stored_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TenantManager()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "repository", "name"], name="one_pack"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BlobLocation(TenantModel):
+    """Where a blob lies. A missing row may cost a duplicate, never correctness."""
+
+    repository = models.ForeignKey("backups.Repository", on_delete=models.PROTECT, related_name="+")
+    blob = models.BinaryField()
+    pack = models.CharField(max_length=100)
+    offset = models.BigIntegerField()
+    length = models.BigIntegerField()
+
+    objects = TenantManager()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "repository", "blob"], name="one_location_per_blob"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pack} at {self.offset}"

@@ -1,0 +1,40 @@
+"""All tables of the app, each defined in its own room."""
+
+from backups.catalog.models import (
+    BlobLocation,
+    Folder,
+    ItemFault,
+    ItemVersion,
+    MailboxBackup,
+    Pack,
+    RestorePoint,
+    SyncCursor,
+)
+from backups.infrastructure.models import Allocation, MailboxKey, Proxy, Repository
+from backups.jobs.models import Coverage, Job
+from backups.organizations.models import Mailbox, Organization
+from backups.restores.models import RestoreItem
+from backups.sessions.models import Session, SessionLog, Task
+
+__all__ = [
+    "Allocation",
+    "BlobLocation",
+    "Coverage",
+    "Folder",
+    "ItemFault",
+    "ItemVersion",
+    "Job",
+    "Mailbox",
+    "MailboxBackup",
+    "MailboxKey",
+    "Organization",
+    "Pack",
+    "Proxy",
+    "Repository",
+    "RestoreItem",
+    "RestorePoint",
+    "Session",
+    "SessionLog",
+    "SyncCursor",
+    "Task",
+]
