@@ -5,7 +5,10 @@ variable that is set but empty counts as unset. Nonsense raises `ImproperlyConfi
 message that names the variable, so that a start fails instead of running on a guess.
 """
 
+import contextlib
 import os
+import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -17,7 +20,6 @@ from portal.database.place import ROLES, Place
 PREFIX = "PORTAL_"
 YES = frozenset({"1", "true", "yes", "on"})
 NO = frozenset({"0", "false", "no", "off"})
-ROOT = Path(__file__).resolve().parent.parent
 
 DatabaseSettings = dict[str, object]
 
@@ -147,9 +149,33 @@ def _split(variable: str, value: str, schemes: Sequence[str]) -> SplitResult:
     return parts
 
 
-def data_dir() -> Path:
-    """Where all state lives: PORTAL_DATA_DIR, else `.data` beside manage.py."""
-    return path("DATA_DIR", ROOT / ".data")
+def data_dir(base: Path) -> Path:
+    """Where all state lives: PORTAL_DATA_DIR, else `.data` in `base`."""
+    return path("DATA_DIR", base / ".data")
+
+
+def secret_key(data_dir: Path) -> str:
+    """PORTAL_SECRET_KEY (or its `_FILE` twin), else the key kept in the data folder.
+
+    The first caller makes it (0600). Two that start together end up with the same one, because
+    linking a finished file into place fails for the second.
+    """
+    given = secret("SECRET_KEY", "")
+    if given:
+        return given
+    file = data_dir / "secret.key"
+    if not file.exists():
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, new = tempfile.mkstemp(dir=data_dir, prefix=".secret.key-")
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_urlsafe(48) + "\n")
+        with contextlib.suppress(FileExistsError):
+            os.link(new, file)
+        Path(new).unlink()
+    key = file.read_text(encoding="utf-8").strip()
+    if not key:
+        raise ImproperlyConfigured(f"{file} is empty; delete it to have a new key made.")
+    return key
 
 
 def database(name: str) -> DatabaseSettings | None:
