@@ -1,0 +1,21 @@
+"""Forms look the same everywhere: one template for a field, with its message beside it."""
+
+from __future__ import annotations
+
+from django.forms.renderers import DjangoTemplates
+from django.template import TemplateDoesNotExist
+from django.template.backends.django import Template
+from django.template.loader import get_template
+
+
+class FormRenderer(DjangoTemplates):
+    """Looks for a template in the project first, then among Django's own widgets."""
+
+    field_template_name = "web/field.html"
+    form_template_name = "web/form.html"
+
+    def get_template(self, template_name: str) -> Template:
+        try:
+            return get_template(template_name)
+        except TemplateDoesNotExist:
+            return super().get_template(template_name)

@@ -1,0 +1,65 @@
+// Everything here improves a page that works without it.
+
+function themeToggle(button) {
+  button.addEventListener("click", () => {
+    const root = document.documentElement;
+    const theme = root.getAttribute("data-bs-theme") === "dark" ? "light" : "dark";
+    root.setAttribute("data-bs-theme", theme);
+    try {
+      localStorage.setItem("theme", theme);
+    } catch {
+      // Storage may be forbidden; the choice then lasts for this page.
+    }
+  });
+}
+
+function selection(form) {
+  const all = form.querySelector("[data-select-all]");
+  const boxes = () => [...form.querySelectorAll("[data-select]")];
+  const count = form.querySelector("[data-selected-count]");
+  const update = () => {
+    const chosen = boxes().filter((box) => box.checked).length;
+    if (count) count.textContent = chosen;
+    for (const button of form.querySelectorAll("[data-needs-selection]")) button.disabled = !chosen;
+    if (all) {
+      all.checked = chosen > 0 && chosen === boxes().length;
+      all.indeterminate = chosen > 0 && chosen < boxes().length;
+    }
+  };
+  all?.addEventListener("change", () => {
+    for (const box of boxes()) box.checked = all.checked;
+    update();
+  });
+  form.addEventListener("change", update);
+  update();
+}
+
+function once(form) {
+  // A double click must not send the form twice.
+  form.addEventListener("submit", () => {
+    setTimeout(() => {
+      for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = true;
+    });
+  });
+}
+
+function prepare(root) {
+  for (const button of root.querySelectorAll("[data-theme-toggle]")) themeToggle(button);
+  for (const form of root.querySelectorAll("form[data-selection]")) selection(form);
+  for (const form of root.querySelectorAll("form[method=post]")) once(form);
+  for (const control of root.querySelectorAll("[data-submits]")) {
+    control.addEventListener("change", () => control.form.requestSubmit());
+  }
+}
+
+prepare(document);
+document.addEventListener("htmx:load", (event) => {
+  if (event.target !== document.body) prepare(event.target);
+});
+window.addEventListener("pageshow", (event) => {
+  // Back from another page: buttons that were switched off when the form was sent work again.
+  if (!event.persisted) return;
+  for (const button of document.querySelectorAll("form[method=post] button[type=submit]")) {
+    button.disabled = button.matches("[data-needs-selection]") && !button.form.querySelector("[data-select]:checked");
+  }
+});

@@ -1,0 +1,72 @@
+"""How a page is guarded. The middleware has already answered 404 to whoever is not a member."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from django_htmx.middleware import HtmxDetails
+
+from tenants.models import Membership, Person, Tenant
+from tenants.people.permissions import Permission, allowed
+
+P = ParamSpec("P")
+
+
+class PersonRequest(HttpRequest):
+    """A request of somebody who is signed in."""
+
+    user: Person
+    htmx: HtmxDetails
+
+
+class TenantRequest(PersonRequest):
+    """A request inside a tenant, from one of its members."""
+
+    tenant: Tenant
+    membership: Membership
+
+
+TenantView = Callable[Concatenate[TenantRequest, P], HttpResponse]
+PersonView = Callable[Concatenate[PersonRequest, P], HttpResponse]
+GuardedTenantView = Callable[Concatenate[HttpRequest, str, P], HttpResponse]
+GuardedView = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def tenant_page(
+    permission: Permission, *, methods: tuple[str, ...] = ("GET", "HEAD")
+) -> Callable[[TenantView[P]], GuardedTenantView[P]]:
+    """A page of the tenant in the address: 404 outside of one, 403 where the role lacks the right."""
+
+    def guard(view: TenantView[P]) -> GuardedTenantView[P]:
+        @wraps(view)
+        def guarded(
+            request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
+            membership = getattr(request, "membership", None)
+            if membership is None:
+                raise Http404
+            if not allowed(membership.role, permission):
+                raise PermissionDenied
+            return view(cast(TenantRequest, request), *args, **kwargs)
+
+        return never_cache(require_http_methods(list(methods))(guarded))
+
+    return guard
+
+
+def operator_page(view: PersonView[P]) -> GuardedView[P]:
+    """A page of the provider: 404 for everybody else."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not getattr(request.user, "is_operator", False):
+            raise Http404
+        return view(cast(PersonRequest, request), *args, **kwargs)
+
+    return never_cache(require_http_methods(["GET", "HEAD"])(guarded))
