@@ -1,0 +1,77 @@
+"""The open repository format: blobs, packs, commits, keys, backends (docs/repository-format.md).
+
+A library: no Django, no database. Whoever uses it keeps leases, heads and the blob index.
+"""
+
+from .backend import Backend, FolderBackend
+from .blobs import BlobRef, PackClass
+from .chain import MailboxState, StoredCommit
+from .errors import (
+    AlreadyExists,
+    ChainBroken,
+    CommitExists,
+    Damaged,
+    NoSpace,
+    NotARepository,
+    NotFound,
+    RepositoryError,
+    RootKeyError,
+    Unavailable,
+    UnsupportedFormat,
+    WrongKey,
+)
+from .keys import RootKey, TenantKeys, new_key, unwrap_key, wrap_key
+from .packs import Location, StoredPack
+from .records import (
+    NO_COMMIT,
+    Commit,
+    CommitKind,
+    FaultRecord,
+    FolderRecord,
+    ItemRecord,
+    decode_references,
+    encode_references,
+)
+from .repository import Repository
+from .vault import Vault
+from .writer import Locate, Writer
+
+__all__ = [
+    "NO_COMMIT",
+    "AlreadyExists",
+    "Backend",
+    "BlobRef",
+    "ChainBroken",
+    "Commit",
+    "CommitExists",
+    "CommitKind",
+    "Damaged",
+    "FaultRecord",
+    "FolderBackend",
+    "FolderRecord",
+    "ItemRecord",
+    "Locate",
+    "Location",
+    "MailboxState",
+    "NoSpace",
+    "NotARepository",
+    "NotFound",
+    "PackClass",
+    "Repository",
+    "RepositoryError",
+    "RootKey",
+    "RootKeyError",
+    "StoredCommit",
+    "StoredPack",
+    "TenantKeys",
+    "Unavailable",
+    "UnsupportedFormat",
+    "Vault",
+    "Writer",
+    "WrongKey",
+    "decode_references",
+    "encode_references",
+    "new_key",
+    "unwrap_key",
+    "wrap_key",
+]

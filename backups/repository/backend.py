@@ -1,0 +1,218 @@
+"""Where objects live: the interface, and the folder that fills it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from . import durable
+from .errors import (
+    AlreadyExists,
+    Damaged,
+    NoSpace,
+    NotFound,
+    RepositoryError,
+    Unavailable,
+)
+from .layout import MARKER, TENANTS
+
+Content: TypeAlias = bytes | bytearray | memoryview
+
+_KEY = re.compile(r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Backend(Protocol):
+    """A flat space of immutable objects. All methods raise Unavailable when the storage fails."""
+
+    def prepare(self) -> None:
+        """Make the place ready for a new repository: a folder exists, a bucket answers.
+
+        Raises RepositoryError when there are tenants' objects without a marker.
+        """
+
+    def put_immutable(self, key: str, data: Content) -> None:
+        """Create the object, durably. Raises AlreadyExists (what is there is durable), NoSpace."""
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """The object, or exactly ``length`` bytes of it. Raises NotFound; Damaged when short."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys that start with ``prefix``, sorted within a folder; an error is never an end."""
+
+    def exists(self, key: str) -> bool: ...
+
+    def size(self, key: str) -> int:
+        """Bytes of the object. Raises NotFound."""
+
+    def delete(self, key: str) -> None:
+        """Raises NotFound."""
+
+    def free_bytes(self) -> int | None:
+        """Bytes that can still be written, or None when the storage does not say."""
+
+
+class FolderBackend:
+    """A local or shared folder. The file system must know hard links.
+
+    A folder without ``stowage.json`` is refused as Unavailable for everything but creating that
+    file: an unmounted disk looks like an empty folder, and must not look like an empty repository.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self._durable_folders: set[Path] = {self.path}
+
+    def prepare(self) -> None:
+        try:
+            missing = [p for p in (self.path, *self.path.parents) if not p.exists()]
+            for folder in reversed(missing):
+                durable.make_folder(folder)
+            lost = (self.path / TENANTS).exists() and not (self.path / MARKER).exists()
+        except OSError as error:
+            raise _translated(error, self.path) from error
+        if lost:
+            raise RepositoryError(f"{self.path}: tenants' objects but no {MARKER}; bring it back")
+
+    def put_immutable(self, key: str, data: Content) -> None:
+        path = self._path(key)
+        self._require_marker(key)
+        try:
+            self._make_folders(path.parent)
+            durable.create(path, data)
+        except FileExistsError as error:
+            raise AlreadyExists(key) from error
+        except OSError as error:
+            raise _translated(error, path) from error
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        path = self._path(key)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError as error:
+            self._require_marker(key)
+            raise NotFound(key) from error
+        except OSError as error:
+            raise _translated(error, path) from error
+        try:
+            size = os.fstat(descriptor).st_size
+            wanted = size - offset if length is None else length
+            if offset + wanted > size or wanted < 0:
+                reason = f"{wanted} bytes at {offset} wanted, there are only {size}"
+                raise Damaged(key, f"too short: {reason}")
+            return _read(descriptor, offset, wanted, key)
+        except OSError as error:
+            raise _translated(error, path) from error
+        finally:
+            os.close(descriptor)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        self._require_marker(prefix)
+        folder, _, start = prefix.rpartition("/")
+        return self._walk(self.path / folder, f"{folder}/" if folder else "", start)
+
+    def exists(self, key: str) -> bool:
+        try:
+            self.size(key)
+        except NotFound:
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        path = self._path(key)
+        try:
+            return path.stat().st_size
+        except FileNotFoundError as error:
+            self._require_marker(key)
+            raise NotFound(key) from error
+        except OSError as error:
+            raise _translated(error, path) from error
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        try:
+            path.unlink()
+            durable.sync_folder(path.parent)
+        except FileNotFoundError as error:
+            self._require_marker(key)
+            raise NotFound(key) from error
+        except OSError as error:
+            raise _translated(error, path) from error
+
+    def free_bytes(self) -> int | None:
+        try:
+            return shutil.disk_usage(self.path).free
+        except OSError as error:
+            raise _translated(error, self.path) from error
+
+    def remove_leftovers(self, older_than: float = 24 * 3600.0) -> int:
+        """Remove temporary files of writers that died, ``older_than`` seconds old; how many."""
+        before = time.time() - older_than
+        removed = 0
+        try:
+            for leftover in self.path.rglob(f".*{durable.TEMPORARY}"):
+                if leftover.stat().st_mtime < before:
+                    leftover.unlink(missing_ok=True)
+                    removed += 1
+        except OSError as error:
+            raise _translated(error, self.path) from error
+        return removed
+
+    def _walk(self, folder: Path, prefix: str, start: str) -> Iterator[str]:
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            self._require_marker(prefix)
+            return
+        except OSError as error:
+            raise _translated(error, folder) from error
+        for entry in entries:
+            if not entry.name.startswith(start) or entry.name.endswith(durable.TEMPORARY):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(folder / entry.name, f"{prefix}{entry.name}/", "")
+            else:
+                yield prefix + entry.name
+
+    def _make_folders(self, folder: Path) -> None:
+        if folder in self._durable_folders:
+            return
+        self._make_folders(folder.parent)
+        durable.make_folder(folder)
+        self._durable_folders.add(folder)
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.match(key):
+            raise RepositoryError(f"{key!r} can't be the name of an object")
+        return self.path / key
+
+    def _require_marker(self, key: str) -> None:
+        if key == MARKER:
+            return
+        try:
+            (self.path / MARKER).stat()
+        except OSError as error:
+            reason = "no stowage.json there; is the disk mounted?"
+            raise Unavailable(f"{self.path}: {reason} ({error.strerror})") from error
+
+
+def _read(descriptor: int, offset: int, wanted: int, key: str) -> bytes:
+    data = os.pread(descriptor, wanted, offset)
+    while len(data) < wanted:
+        more = os.pread(descriptor, wanted - len(data), offset + len(data))
+        if not more:
+            raise Damaged(key, f"too short: ends at {offset + len(data)} while being read")
+        data += more
+    return data
+
+
+def _translated(error: OSError, path: Path) -> Unavailable:
+    kind = NoSpace if error.errno in _FULL else Unavailable
+    return kind(f"{path}: {error.strerror or error}")

@@ -1,0 +1,69 @@
+"""What can go wrong with a repository. Every message names the object and the reason."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+
+class RepositoryError(Exception):
+    """Base of all errors of this room."""
+
+
+class NotARepository(RepositoryError):
+    """There is no ``stowage.json`` at the place."""
+
+
+class UnsupportedFormat(RepositoryError):
+    """An object was written by a newer version than this one can read."""
+
+
+class Unavailable(RepositoryError):
+    """The storage does not answer or refuses. Never to be read as "there is no such object"."""
+
+
+class NoSpace(Unavailable):
+    """The storage is full, or a quota of the storage is used up; names the path."""
+
+
+class NotFound(RepositoryError):
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key}: not in the repository")
+        self.key = key
+
+
+class AlreadyExists(RepositoryError):
+    """The key is taken, and what holds it is durable. Nothing was written."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key}: exists already, nothing is ever overwritten")
+        self.key = key
+
+
+class Damaged(RepositoryError):
+    """An object is not what was written. ``key`` names it."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+        self.reason = reason
+
+
+class CommitExists(RepositoryError):
+    """The sequence number is filled. Whoever filled it decides what the mailbox looks like."""
+
+    def __init__(self, mailbox: UUID, sequence: int) -> None:
+        super().__init__(f"mailbox {mailbox}: commit {sequence} exists already")
+        self.mailbox = mailbox
+        self.sequence = sequence
+
+
+class ChainBroken(RepositoryError):
+    """A commit was to be written that does not follow the one before it. Nothing was written."""
+
+
+class WrongKey(RepositoryError):
+    """The key at hand is not the one that wrapped this."""
+
+
+class RootKeyError(RepositoryError):
+    """The root key file can't be used; says why."""

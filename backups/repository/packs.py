@@ -1,0 +1,191 @@
+"""Packs: many blobs in one object.
+
+    magic "STWP" | version u8 | class u8 | zero u16       8 bytes
+    blobs, one after the other
+    directory: a sealed record (envelope.py, magic "STWD") under the tenant's metadata key
+    directory length u32 | blobs u32 | SHA-256 of all before these 44 bytes | magic "STWE"
+
+The pack's name is the SHA-256 of the whole object. The directory is msgpack: a list of
+[id, offset, length] in order of offset; its context binds tenant, class and where it starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import msgpack
+
+from . import envelope
+from .blobs import HEADER, BlobCodec, BlobHeader, BlobRef, PackClass, read_header, verify_checksum
+from .errors import Damaged, UnsupportedFormat
+
+LIMIT = 32 * 1024 * 1024
+MAGIC = b"STWP"
+DIRECTORY_MAGIC = b"STWD"
+END_MAGIC = b"STWE"
+VERSION = 1
+
+_HEAD = struct.Struct("<4sBBH")
+_TRAILER = struct.Struct("<II32s4s")
+TRAILER = _TRAILER.size
+_ENTRY = 64
+"""More than one blob ever takes in a directory."""
+
+Entry = tuple[bytes, int, int]
+"""Blob id, offset and length in the pack, header included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a whole blob is; ``offset`` points at its header."""
+
+    pack: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPack:
+    id: str
+    pack_class: PackClass
+    size: int
+    blobs: list[Entry] = field(repr=False)
+
+
+class PackBuilder:
+    """One pack in memory. Not safe for use by several threads at once."""
+
+    def __init__(self, pack_class: PackClass, tenant: UUID, metadata_key: bytes) -> None:
+        self.pack_class = pack_class
+        self.entries: list[Entry] = []
+        self._tenant = tenant
+        self._metadata_key = metadata_key
+        self._content = bytearray(_HEAD.pack(MAGIC, VERSION, pack_class, 0))
+
+    def has_room(self, plaintext_length: int) -> bool:
+        """Whether a blob of so many bytes keeps the pack under its limit."""
+        blob = HEADER + plaintext_length + envelope.TAG
+        directory = _ENTRY * (len(self.entries) + 2) + _TRAILER.size
+        return len(self._content) + blob + directory <= LIMIT
+
+    def add(self, codec: BlobCodec, ref: BlobRef, plaintext: bytes) -> None:
+        """Append, then read back from the pack's own memory and compare. Raises Damaged."""
+        blob = codec.seal(ref, self.pack_class, plaintext)
+        offset = len(self._content)
+        self._content += blob
+        with memoryview(self._content) as whole, whole[offset:] as written:
+            if codec.open(ref, written, "pack in memory") != plaintext:
+                raise Damaged("pack in memory", f"blob {ref.id.hex()} does not read back")
+        self.entries.append((ref.id, offset, len(blob)))
+
+    def finish(self) -> tuple[StoredPack, bytearray]:
+        """The pack as it is to be stored. The builder can't be used after this."""
+        bound = _directory_context(self._tenant, self.pack_class, len(self._content))
+        listing = msgpack.packb(self.entries)
+        directory = envelope.seal(DIRECTORY_MAGIC, self._metadata_key, bound, listing)
+        content = self._content
+        content += directory
+        digest = hashlib.sha256(content)
+        content += _TRAILER.pack(len(directory), len(self.entries), digest.digest(), END_MAGIC)
+        digest.update(content[-_TRAILER.size :])
+        pack = StoredPack(digest.hexdigest(), self.pack_class, len(content), self.entries)
+        return pack, content
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    directory: int
+    """Bytes of the directory, which ends where the trailer starts."""
+    blobs: int
+    digest: bytes
+
+
+def read_head(head: bytes | memoryview, name: str) -> PackClass:
+    """From the first eight bytes of a pack. Raises Damaged and UnsupportedFormat."""
+    if len(head) < _HEAD.size:
+        raise Damaged(name, f"too short for a pack: {len(head)} bytes")
+    magic, version, number, zero = _HEAD.unpack_from(head)
+    if magic != MAGIC:
+        raise Damaged(name, "does not start as a pack does")
+    if version > VERSION:
+        raise UnsupportedFormat(f"{name}: pack version {version}, this version reads {VERSION}")
+    if zero or number > PackClass.ATTACHMENT:
+        raise Damaged(name, "the pack's header makes no sense")
+    return PackClass(number)
+
+
+def read_trailer(tail: bytes | memoryview, pack_size: int, name: str) -> Trailer:
+    """From the last bytes of a pack. Raises Damaged."""
+    if len(tail) < _TRAILER.size or pack_size < _HEAD.size + _TRAILER.size:
+        raise Damaged(name, "too short for a pack's trailer")
+    directory, blobs, digest, magic = _TRAILER.unpack(tail[-_TRAILER.size :])
+    if magic != END_MAGIC:
+        raise Damaged(name, "does not end as a pack does: cut off?")
+    if directory > pack_size - _HEAD.size - _TRAILER.size:
+        raise Damaged(name, "the trailer claims a directory larger than the pack")
+    return Trailer(directory, blobs, digest)
+
+
+def read_directory(
+    sealed: bytes, trailer: Trailer, start: int, *, tenant: UUID, metadata_key: bytes, name: str
+) -> tuple[PackClass, list[Entry]]:
+    """``start``: offset of the directory in the pack. Raises Damaged and UnsupportedFormat."""
+    pack_class, listing = _unseal_directory(sealed, start, tenant, metadata_key, name)
+    try:
+        entries = [(bytes(i), int(o), int(n)) for i, o, n in msgpack.unpackb(listing)]
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise Damaged(name, f"the directory can't be read: {error}") from error
+    position = _HEAD.size
+    for blob_id, offset, length in entries:
+        if len(blob_id) != 32 or offset != position or length < HEADER:
+            raise Damaged(name, "the directory does not describe the pack")
+        position += length
+    if position != start or len(entries) != trailer.blobs:
+        raise Damaged(name, "the directory does not cover the pack")
+    return pack_class, entries
+
+
+def scan(pack: bytes | memoryview, pack_id: str, name: str) -> list[BlobHeader]:
+    """All that can be verified without a key: hashes, headers, checksums. Raises Damaged."""
+    pack_class = read_head(pack, name)
+    trailer = read_trailer(pack, len(pack), name)
+    headers = list(_blobs(pack, len(pack) - TRAILER - trailer.directory, name))
+    if len(headers) != trailer.blobs or any(h.pack_class != pack_class for h in headers):
+        raise Damaged(name, "the blobs are not those that the trailer counts")
+    if hashlib.sha256(pack[:-TRAILER]).digest() != trailer.digest:
+        raise Damaged(name, "the content does not match the trailer's hash")
+    if hashlib.sha256(pack).hexdigest() != pack_id:
+        raise Damaged(name, "the content does not match the name")
+    return headers
+
+
+def _blobs(pack: bytes | memoryview, end: int, name: str) -> Iterator[BlobHeader]:
+    position = _HEAD.size
+    while position < end:
+        here = f"{name} at {position}"
+        header = read_header(pack[position:end], here)
+        verify_checksum(header, pack[position:end], here)
+        yield header
+        position += header.size
+
+
+def _unseal_directory(
+    sealed: bytes, start: int, tenant: UUID, metadata_key: bytes, name: str
+) -> tuple[PackClass, bytes]:
+    failure: Damaged | None = None
+    for pack_class in PackClass:
+        bound = _directory_context(tenant, pack_class, start)
+        try:
+            listing = envelope.unseal(DIRECTORY_MAGIC, metadata_key, bound, sealed, name)
+            return pack_class, listing
+        except Damaged as error:
+            failure = error
+    raise failure or UnsupportedFormat(name)
+
+
+def _directory_context(tenant: UUID, pack_class: PackClass, start: int) -> bytes:
+    return envelope.context(f"pack-directory-{pack_class:d}", tenant, number=start)

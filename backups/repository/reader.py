@@ -1,0 +1,112 @@
+"""Reading items back: locate, fetch, decrypt, join, and compare with the hash of the original."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from backups.parts import Recipe, RecipeError, join
+
+from . import layout, packs
+from .blobs import BlobCodec, BlobRef
+from .errors import Damaged, NotFound
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from .backend import Backend
+    from .keys import TenantKeys
+    from .packs import Location
+    from .writer import Locate
+
+ONE_READ = 8 * 1024 * 1024
+"""Neighbouring blobs are fetched together up to this many bytes."""
+
+
+class Reader:
+    """Reads one tenant's packs. Not safe for use by several threads at once."""
+
+    def __init__(self, backend: Backend, tenant: UUID, keys: TenantKeys) -> None:
+        self._backend = backend
+        self._tenant = tenant
+        self._metadata_key = keys.metadata_key
+        self._codec = BlobCodec(keys)
+
+    def item(self, recipe: Recipe, refs: Sequence[BlobRef], sha256: bytes, locate: Locate) -> bytes:
+        """The exact bytes of the item. Raises Damaged, naming pack and blob."""
+        wanted = {ref.id: ref for ref in refs}
+        found = locate(list(wanted))
+        for blob_id in wanted:
+            if blob_id not in found:
+                raise Damaged(f"blob {blob_id.hex()}", "is in no pack of the repository")
+        blobs: dict[bytes, bytes] = {}
+        for run in _neighbours({blob_id: found[blob_id] for blob_id in wanted}):
+            blobs.update(self._fetch(run, wanted))
+        _refuse_implausible(recipe, sum(ref.length for ref in refs))
+        try:
+            content = join(recipe, [blobs[ref.id] for ref in refs])
+        except RecipeError as error:
+            raise Damaged("item", f"recipe and parts do not fit: {error}") from error
+        if hashlib.sha256(content).digest() != sha256:
+            raise Damaged("item", "the joined bytes are not those that were backed up")
+        return content
+
+    def directory(self, pack: str) -> list[packs.Entry]:
+        """What a pack holds, from its end alone. Raises Damaged, NotFound."""
+        name = layout.pack_key(self._tenant, pack)
+        size = self._backend.size(name)
+        tail_length = min(size, packs.TRAILER)
+        tail = self._backend.get(name, size - tail_length, tail_length)
+        trailer = packs.read_trailer(tail, size, name)
+        start = size - packs.TRAILER - trailer.directory
+        sealed = self._backend.get(name, start, trailer.directory)
+        _, entries = packs.read_directory(
+            sealed,
+            trailer,
+            start,
+            tenant=self._tenant,
+            metadata_key=self._metadata_key,
+            name=name,
+        )
+        return entries
+
+    def _fetch(
+        self, run: list[tuple[bytes, Location]], wanted: dict[bytes, BlobRef]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        first, last = run[0][1], run[-1][1]
+        name = layout.pack_key(self._tenant, first.pack)
+        try:
+            content = self._backend.get(
+                name, first.offset, last.offset + last.length - first.offset
+            )
+        except NotFound as error:
+            raise Damaged(name, f"the pack of blob {run[0][0].hex()} is missing") from error
+        view = memoryview(content)
+        for blob_id, location in run:
+            start = location.offset - first.offset
+            blob = view[start : start + location.length]
+            here = f"{name} at {location.offset}"
+            yield blob_id, self._codec.open(wanted[blob_id], blob, here)
+
+
+def _neighbours(found: dict[bytes, Location]) -> Iterator[list[tuple[bytes, Location]]]:
+    """Blobs that follow each other in a pack, as runs that one read fetches."""
+    run: list[tuple[bytes, Location]] = []
+    for blob_id, at in sorted(found.items(), key=lambda pair: (pair[1].pack, pair[1].offset)):
+        if run:
+            first, last = run[0][1], run[-1][1]
+            adjacent = (last.pack, last.offset + last.length) == (at.pack, at.offset)
+            if not adjacent or at.offset + at.length - first.offset > ONE_READ:
+                yield run
+                run = []
+        run.append((blob_id, at))
+    if run:
+        yield run
+
+
+def _refuse_implausible(recipe: Recipe, content: int) -> None:
+    """A frame of no bytes costs nothing to claim and much to write."""
+    frames = sum(count for _, count in recipe.frames)
+    if frames > content + 1024:
+        raise Damaged("item", f"the recipe claims {frames} frames for {content} bytes")

@@ -1,0 +1,63 @@
+"""A repository: the marker, and the tenants' shares in it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from . import layout
+from .backend import Backend
+from .errors import AlreadyExists, NotARepository, NotFound, RepositoryError
+from .keys import RootKey, TenantKeys
+from .vault import EscrowedMailboxKeys, MailboxKey, Vault, escrowed_keys
+
+
+class Repository:
+    def __init__(self, backend: Backend, repository_id: UUID) -> None:
+        self.backend = backend
+        self.id = repository_id
+
+    @classmethod
+    def create(cls, backend: Backend, repository_id: UUID) -> Repository:
+        """Make a new, empty repository. Raises AlreadyExists when there is one, or Unavailable."""
+        backend.prepare()
+        backend.put_immutable(layout.MARKER, layout.marker(repository_id))
+        return cls(backend, repository_id)
+
+    @classmethod
+    def open(cls, backend: Backend) -> Repository:
+        """Raises NotARepository, UnsupportedFormat, Damaged, Unavailable."""
+        try:
+            content = backend.get(layout.MARKER)
+        except NotFound as error:
+            raise NotARepository(f"there is no {layout.MARKER}: not a repository") from error
+        return cls(backend, layout.read_marker(content))
+
+    @classmethod
+    def open_or_create(cls, backend: Backend, repository_id: UUID) -> Repository:
+        """Raises RepositoryError when another repository is there."""
+        try:
+            return cls.create(backend, repository_id)
+        except AlreadyExists:
+            repository = cls.open(backend)
+        if repository.id != repository_id:
+            raise RepositoryError(f"repository {repository.id} is there, not {repository_id}")
+        return repository
+
+    def tenants(self) -> list[UUID]:
+        """Tenants that have objects here."""
+        names = {
+            key.split("/")[1] for key in self.backend.list(layout.TENANTS) if key.count("/") > 1
+        }
+        return sorted(tenant for name in names if (tenant := layout.uuid_of(name)) is not None)
+
+    def vault(self, tenant: UUID, keys: TenantKeys, mailbox_key: MailboxKey) -> Vault:
+        """``mailbox_key`` gives the 32 bytes of a mailbox's key, or raises."""
+        return Vault(self.backend, tenant, keys, mailbox_key)
+
+    def escrowed_vault(self, tenant: UUID, root: RootKey) -> Vault:
+        """A tenant's share with the keys that the repository itself keeps, wrapped.
+
+        Raises NotFound, WrongKey, Damaged.
+        """
+        keys = escrowed_keys(self.backend, tenant, root)
+        return self.vault(tenant, keys, EscrowedMailboxKeys(self.backend, tenant, keys))

@@ -1,0 +1,176 @@
+"""One tenant's share of a repository: the face that the rest of the product works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID
+
+from backups.parts import Recipe
+
+from . import envelope, layout
+from .backend import Backend
+from .blobs import BlobRef
+from .chain import Chain, MailboxState, StoredCommit
+from .errors import AlreadyExists, Damaged, RepositoryError, WrongKey
+from .keys import RootKey, TenantKeys
+from .packs import Entry, Location
+from .reader import Reader
+from .records import Commit
+from .writer import Locate, Writer
+
+SEAL_MAGIC = b"STWS"
+
+MailboxKey = Callable[[UUID], bytes]
+
+
+class Vault:
+    """Holds the tenant's keys in memory. Not safe for use by several threads at once."""
+
+    def __init__(
+        self, backend: Backend, tenant: UUID, keys: TenantKeys, mailbox_key: MailboxKey
+    ) -> None:
+        self.tenant = tenant
+        self._backend = backend
+        self._keys = keys
+        self._mailbox_key = mailbox_key
+        self._reader = Reader(backend, tenant, keys)
+
+    def save_keys(self, wrapped: bytes, version: int = 1) -> None:
+        """Keep the escrow copy of the tenant's wrapped keys; the same bytes again are fine.
+
+        Raises RepositoryError when other bytes are there already: nothing overwrites a key.
+        """
+        self._save_once(layout.tenant_key(self.tenant, version), wrapped)
+
+    def save_mailbox_key(self, mailbox: UUID, wrapped: bytes, version: int = 1) -> None:
+        """As ``save_keys``. Raises WrongKey or Damaged for what this tenant can't unwrap."""
+        name = layout.mailbox_key(self.tenant, mailbox, version)
+        key = self._keys.unwrap_mailbox_key(wrapped, self.tenant, mailbox, name)
+        if key != self._mailbox_key(mailbox):
+            raise WrongKey(f"{name}: not the key that the mailbox is written with")
+        self._save_once(name, wrapped)
+
+    def writer(self, locate: Locate) -> Writer:
+        return Writer(self._backend, self.tenant, self._keys, locate)
+
+    def read_item(
+        self, recipe: Recipe, refs: Sequence[BlobRef], sha256: bytes, locate: Locate
+    ) -> bytes:
+        """The exact bytes that were backed up. Raises Damaged, naming pack and blob."""
+        return self._reader.item(recipe, refs, sha256, locate)
+
+    def packs(self) -> Iterator[str]:
+        """Ids of all packs that a listing shows."""
+        for key in self._backend.list(layout.packs_prefix(self.tenant)):
+            if (pack := layout.pack_of(key)) is not None:
+                yield pack
+
+    def pack_entries(self, pack: str) -> list[Entry]:
+        """Id, offset and length of each blob of a pack. Raises Damaged, NotFound."""
+        return self._reader.directory(pack)
+
+    def pack_index(self, damaged: list[Damaged] | None = None) -> dict[bytes, Location]:
+        """Where every blob is, from the packs alone; about 250 bytes of memory per blob.
+
+        A damaged pack raises Damaged, or is added to ``damaged`` when that is given.
+        """
+        index: dict[bytes, Location] = {}
+        for pack in self.packs():
+            try:
+                entries = self.pack_entries(pack)
+            except Damaged as error:
+                if damaged is None:
+                    raise
+                damaged.append(error)
+                continue
+            for blob_id, offset, length in entries:
+                index[blob_id] = Location(pack, offset, length)
+        return index
+
+    def write_commit(self, commit: Commit) -> bytes:
+        """Returns the object's hash. Raises CommitExists, ChainBroken; ValueError for nonsense."""
+        return self._chain(commit.mailbox).write(commit)
+
+    def read_commit(self, mailbox: UUID, sequence: int) -> StoredCommit | None:
+        """None when the number is not filled. Raises Damaged."""
+        return self._chain(mailbox).read(sequence)
+
+    def commits(self, mailbox: UUID, after: int = 0) -> Iterator[StoredCommit]:
+        """In order, the chain verified on the way. Raises Damaged at a gap or a forged link."""
+        return self._chain(mailbox).commits(after)
+
+    def state(self, mailbox: UUID, sequence: int | None = None) -> MailboxState:
+        """The mailbox after that commit, or after all. Raises Damaged, NotFound."""
+        return self._chain(mailbox).state(sequence)
+
+    def sequences(self, mailbox: UUID) -> list[int]:
+        """Numbers of the commits that a listing shows, in order; needs no mailbox key."""
+        return Chain(self._backend, self.tenant, mailbox, b"").sequences()
+
+    def mailboxes(self) -> list[UUID]:
+        """Mailboxes that have commits or a key here."""
+        found = set()
+        for key in self._backend.list(layout.commits_prefix(self.tenant)):
+            if (place := layout.commit_of(key)) is not None:
+                found.add(place[0])
+        for key in self._backend.list(layout.keys_prefix(self.tenant)):
+            if (place := layout.mailbox_key_of(key)) is not None:
+                found.add(place[0])
+        return sorted(found)
+
+    def seal(self, mailbox: UUID, bound: bytes, data: bytes) -> bytes:
+        """Encrypt with the mailbox key; ``bound`` says what it is and must be given again."""
+        return envelope.seal(
+            SEAL_MAGIC, self._mailbox_key(mailbox), self._seal_context(mailbox, bound), data
+        )
+
+    def unseal(self, mailbox: UUID, bound: bytes, sealed: bytes) -> bytes:
+        """Raises Damaged."""
+        context = self._seal_context(mailbox, bound)
+        name = f"sealed record of mailbox {mailbox}"
+        return envelope.unseal(SEAL_MAGIC, self._mailbox_key(mailbox), context, sealed, name)
+
+    def _seal_context(self, mailbox: UUID, bound: bytes) -> bytes:
+        return envelope.context("seal", self.tenant, mailbox) + bound
+
+    def _chain(self, mailbox: UUID) -> Chain:
+        return Chain(self._backend, self.tenant, mailbox, self._mailbox_key(mailbox))
+
+    def _save_once(self, name: str, wrapped: bytes) -> None:
+        try:
+            self._backend.put_immutable(name, wrapped)
+        except AlreadyExists as error:
+            if self._backend.get(name) != wrapped:
+                raise RepositoryError(f"{name}: another key is there, and stays") from error
+
+
+def escrowed_keys(backend: Backend, tenant: UUID, root: RootKey) -> TenantKeys:
+    """From the newest escrow copy. Raises NotFound, WrongKey, Damaged."""
+    versions = [layout.tenant_key_of(key) for key in backend.list(layout.keys_prefix(tenant))]
+    name = layout.tenant_key(tenant, max((v for v in versions if v is not None), default=1))
+    return TenantKeys.unwrap(backend.get(name), root, tenant, name)
+
+
+class EscrowedMailboxKeys:
+    """Mailbox keys from their newest escrow copies. Calling raises NotFound, WrongKey, Damaged."""
+
+    def __init__(self, backend: Backend, tenant: UUID, keys: TenantKeys) -> None:
+        self._backend = backend
+        self._tenant = tenant
+        self._keys = keys
+        self._unwrapped: dict[UUID, bytes] = {}
+
+    def __call__(self, mailbox: UUID) -> bytes:
+        if mailbox not in self._unwrapped:
+            self._unwrapped[mailbox] = self._read(mailbox)
+        return self._unwrapped[mailbox]
+
+    def _read(self, mailbox: UUID) -> bytes:
+        version = 1
+        for key in self._backend.list(layout.keys_prefix(self._tenant)):
+            place = layout.mailbox_key_of(key)
+            if place is not None and place[0] == mailbox:
+                version = max(version, place[1])
+        name = layout.mailbox_key(self._tenant, mailbox, version)
+        wrapped = self._backend.get(name)
+        return self._keys.unwrap_mailbox_key(wrapped, self._tenant, mailbox, name)
