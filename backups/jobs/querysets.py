@@ -3,7 +3,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import Count, F, IntegerField, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from tenants.isolation.tables import TenantQuerySet
 
@@ -29,4 +30,30 @@ class JobQuerySet(TenantQuerySet["Job"]):
                 for field in ("state", "started_at", "ended_at", "items_failed", "items_new")
             },
             organization_name=F("organization__name"),
+        )
+
+    def with_protection(self, since: datetime) -> JobQuerySet:
+        """Adds ``mailboxes`` that the job covers, and ``protected`` of them since then."""
+        from backups.catalog.models import RestorePoint
+        from backups.jobs.models import Coverage
+
+        covered = Coverage.objects.filter(job=OuterRef("pk")).order_by().values("job")
+        points = (
+            RestorePoint.objects.filter(
+                taken_at__gte=since,
+                backup__allocation=OuterRef("allocation"),
+                backup__mailbox__coverage__job=OuterRef("pk"),
+            )
+            .order_by()
+            .values("backup__allocation")
+        )
+        none = Value(0, output_field=IntegerField())
+        return self.annotate(
+            mailboxes=Coalesce(Subquery(covered.annotate(n=Count("pk")).values("n")), none),
+            protected=Coalesce(
+                Subquery(
+                    points.annotate(n=Count("backup__mailbox", distinct=True)).values("n")
+                ),
+                none,
+            ),
         )
