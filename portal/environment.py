@@ -222,6 +222,12 @@ def _entry(
     }
 
 
+def uses_local_database() -> bool:
+    """Whether none of the database addresses is set."""
+    names = ("DATABASE_URL", "DATABASE_OPERATOR_URL", "DATABASE_OWNER_URL")
+    return not any(_raw(PREFIX + name + suffix) for name in names for suffix in ("", "_FILE"))
+
+
 def databases(data_dir: Path) -> dict[str, DatabaseSettings]:
     """DATABASES for the aliases default, operator and owner.
 
