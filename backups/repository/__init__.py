@@ -34,7 +34,7 @@ from .records import (
 )
 from .repository import Repository
 from .vault import Vault
-from .writer import Locate, Writer
+from .writer import Locate, Writer, located
 
 __all__ = [
     "NO_COMMIT",
@@ -71,6 +71,7 @@ __all__ = [
     "WrongKey",
     "decode_references",
     "encode_references",
+    "located",
     "new_key",
     "unwrap_key",
     "wrap_key",

@@ -23,6 +23,11 @@ Locate = Callable[[Collection[bytes]], Mapping[bytes, Location]]
 """Where blobs are, by id. A blob that is left out is unknown, which costs at most a duplicate."""
 
 
+def located(index: Mapping[bytes, Location]) -> Locate:
+    """For an index that is in memory, such as ``Vault.pack_index()`` gives."""
+    return lambda _: index
+
+
 class Writer:
     """Fills packs with the parts of items, for any mailboxes of one tenant.
 

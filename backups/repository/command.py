@@ -1,0 +1,328 @@
+"""``python -m backups.repository``: read a repository with nothing but its folder and a key.
+
+Reads only. Exit status: 0 all is well; 1 damage was found, or the work could not be finished;
+2 wrong usage, no such repository, or the key does not fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from uuid import UUID
+
+from . import browse, layout
+from .backend import FolderBackend
+from .chain import MailboxState
+from .check import Report, check
+from .errors import (
+    Damaged,
+    NotARepository,
+    NotFound,
+    RepositoryError,
+    RootKeyError,
+    UnsupportedFormat,
+    WrongKey,
+)
+from .export import Export
+from .keys import RootKey
+from .packs import Location
+from .repository import Repository
+from .vault import Vault
+from .writer import Locate, located
+
+OK, DAMAGE, USAGE = 0, 1, 2
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class UsageError(Exception):
+    """What was asked for makes no sense here; the message says why."""
+
+
+class Session:
+    """The repository, what was asked for, and the place for answers."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.repository = Repository.open(FolderBackend(arguments.path))
+        file = arguments.root_key_file
+        self.root = RootKey.from_file(file) if file is not None else None
+        self.damaged = False
+        self._index: dict[bytes, Location] = {}
+        self._indexed: UUID | None = None
+
+    @property
+    def tenants(self) -> list[UUID]:
+        present = self.repository.tenants()
+        chosen = self.arguments.tenant
+        if chosen is None:
+            return present
+        if chosen not in present:
+            raise UsageError(f"there is no tenant {chosen} in this repository")
+        return [chosen]
+
+    def vaults(self) -> Iterator[Vault]:
+        if self.root is None:
+            raise UsageError("this needs --root-key-file")
+        for tenant in self.tenants:
+            yield from self._attempt(self.repository.escrowed_vault, tenant, self.root)
+
+    def mailboxes(self) -> Iterator[tuple[Vault, UUID]]:
+        chosen = self.arguments.mailbox
+        found = False
+        for vault in self.vaults():
+            for mailbox in vault.mailboxes():
+                if chosen in (None, mailbox):
+                    found = True
+                    yield vault, mailbox
+        if chosen is not None and not found:
+            raise UsageError(f"there is no mailbox {chosen} in this repository")
+
+    def states(self) -> Iterator[tuple[Vault, UUID, MailboxState]]:
+        """Each mailbox at the point that was asked for; those without one are named."""
+        point = self.arguments.point
+        if point is not None and self.arguments.mailbox is None:
+            raise UsageError("--point N needs --mailbox: each mailbox counts its own points")
+        for vault, mailbox in self.mailboxes():
+            for state in self._attempt(browse.state_at, vault, mailbox, point):
+                if state is None:
+                    warn(f"mailbox {mailbox}: no restore point yet")
+                else:
+                    yield vault, mailbox, state
+
+    def points(self) -> Iterator[tuple[Vault, UUID, list[browse.Point]]]:
+        for vault, mailbox in self.mailboxes():
+            for found in self._attempt(browse.points, vault, mailbox):
+                yield vault, mailbox, found
+
+    def locate(self, vault: Vault) -> Locate:
+        """From the packs of the tenant; those that are damaged are named."""
+        if self._indexed != vault.tenant:
+            damaged: list[Damaged] = []
+            self._index = vault.pack_index(damaged)
+            self._indexed = vault.tenant
+            for error in damaged:
+                self._damage(error)
+        return located(self._index)
+
+    def _attempt(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        """What ``read`` gives, or nothing: damage is named and does not stop the rest."""
+        try:
+            yield read(*args, **kwargs)
+        except (Damaged, NotFound, UnsupportedFormat) as error:
+            self._damage(error)
+
+    def _damage(self, error: RepositoryError) -> None:
+        warn(str(error))
+        self.damaged = True
+
+    def answer(self, value: object, text: Sequence[str]) -> None:
+        """``value`` with --json, else the lines of ``text``."""
+        if self.arguments.json:
+            sys.stdout.write(json.dumps(value, default=_plain, indent=2) + "\n")
+        else:
+            sys.stdout.writelines(f"{printable(line)}\n" for line in text)
+
+
+def info(session: Session) -> int:
+    repository = session.repository
+    counts = {}
+    for tenant in session.tenants:
+        packs = list(repository.backend.list(layout.packs_prefix(tenant)))
+        counts[str(tenant)] = {
+            "packs": len(packs),
+            "bytes": sum(repository.backend.size(key) for key in packs),
+            "commits": sum(1 for _ in repository.backend.list(layout.commits_prefix(tenant))),
+        }
+    value = {"repository": str(repository.id), "format": layout.FORMAT, "tenants": counts}
+    text = [f"repository {repository.id}, format {layout.FORMAT}, {len(counts)} tenants"]
+    for name, count in counts.items():
+        packs_, size, commits = count["packs"], count["bytes"], count["commits"]
+        text.append(f"tenant {name}: {packs_} packs, {size} bytes, {commits} commits")
+    session.answer(value, text)
+    return OK
+
+
+def mailboxes(session: Session) -> int:
+    rows = []
+    for vault, mailbox, found in session.points():
+        row: dict[str, object] = {"tenant": vault.tenant, "mailbox": mailbox, "points": len(found)}
+        if found:
+            row |= {"latest": found[-1].sequence, "taken_at": found[-1].taken_at}
+            row |= {"items": found[-1].items, "bytes": found[-1].bytes}
+            row |= {"coverage": found[-1].coverage}
+        rows.append(row)
+    keys = ("mailbox", "points", "latest", "taken_at", "items", "bytes")
+    session.answer(rows, _table(keys, rows))
+    return OK
+
+
+def points(session: Session) -> int:
+    rows = [
+        {"tenant": vault.tenant, "mailbox": mailbox, **asdict(point)}
+        for vault, mailbox, found in session.points()
+        for point in found
+    ]
+    keys = ("mailbox", "sequence", "taken_at", "items", "bytes", "faults")
+    session.answer(rows, _table(keys, rows))
+    return OK
+
+
+def ls(session: Session) -> int:
+    rows = [
+        {
+            "mailbox": mailbox,
+            "folder": browse.folder_path(state, item.folder_id),
+            "folder_id": item.folder_id,
+            "item_id": item.item_id,
+            "item_class": item.item_class,
+            "size": item.size,
+            "subject": item.index.get("subject"),
+        }
+        for _, mailbox, state in session.states()
+        for item in state.items.values()
+    ]
+    keys = ("mailbox", "folder", "item_id", "item_class", "size", "subject")
+    session.answer(rows, _table(keys, rows))
+    return OK
+
+
+def cat(session: Session) -> int:
+    if session.arguments.mailbox is None or session.arguments.item is None:
+        raise UsageError("cat needs --mailbox and --item")
+    for vault, mailbox, state in session.states():
+        item = state.items.get(session.arguments.item)
+        if item is None:
+            raise UsageError(f"mailbox {mailbox} has no item {session.arguments.item} there")
+        locate = session.locate(vault)
+        content = vault.read_item(item.recipe, item.blobs, item.sha256, locate)
+        sys.stdout.buffer.write(content)
+    return OK
+
+
+def export(session: Session) -> int:
+    if session.arguments.to is None:
+        raise UsageError("export needs --to")
+    failed: list[dict[str, str]] = []
+    count = 0
+    with Export(session.arguments.to) as target:
+        for vault, mailbox, state in session.states():
+            count += 1
+            locate = session.locate(vault)
+            for item, error in target.mailbox(vault, mailbox, state, locate):
+                warn(f"mailbox {mailbox}, item {item.item_id}: {error}")
+                failed.append({"mailbox": str(mailbox), "item_id": item.item_id} | _named(error))
+        value = {"mailboxes": count, "items": target.items, "bytes": target.bytes}
+    summary = f"{count} mailboxes, {value['items']} items, {value['bytes']} bytes"
+    session.answer(value | {"failed": failed}, [f"{summary}, {len(failed)} items unreadable"])
+    return DAMAGE if failed else OK
+
+
+def check_all(session: Session) -> int:
+    report = check(
+        session.repository,
+        session.root,
+        tenants=session.tenants,
+        mailbox=session.arguments.mailbox,
+    )
+    session.answer(asdict(report), list(_report_text(report)))
+    return DAMAGE if report.findings else OK
+
+
+def _report_text(report: Report) -> Iterator[str]:
+    for finding in report.findings:
+        of = f" (mailbox {finding.mailbox}" if finding.mailbox else ""
+        of += f", item {finding.item}" if finding.item else ""
+        of += f", point {finding.point}" if finding.point else ""
+        yield f"damaged: {finding.object}: {finding.reason}{of}{')' if of else ''}"
+    for name in report.unknown:
+        yield f"unknown object: {name}"
+    depth = "structure and content" if report.full else "structure only, no key was given"
+    yield (
+        f"{report.packs} packs, {report.blobs} blobs, {report.commits} commits of "
+        f"{report.mailboxes} mailboxes, {report.items} items checked ({depth}); "
+        f"{len(report.findings)} findings"
+    )
+
+
+def _named(error: Damaged) -> dict[str, str]:
+    return {"object": error.key, "reason": error.reason}
+
+
+def _table(keys: Sequence[str], rows: Sequence[dict[str, object]]) -> list[str]:
+    return ["\t".join(str(_plain_or_same(row.get(key, ""))) for key in keys) for row in rows]
+
+
+def _plain_or_same(value: object) -> object:
+    return _plain(value) if isinstance(value, UUID | datetime) else value
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def printable(line: str) -> str:
+    """Names and subjects come from strangers; a terminal must not obey them."""
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def warn(message: str) -> None:
+    sys.stderr.write(f"{printable(message)}\n")
+
+
+COMMANDS: dict[str, tuple[Callable[[Session], int], str]] = {
+    "info": (info, "what is in the repository; needs no key"),
+    "mailboxes": (mailboxes, "mailboxes and their latest restore point"),
+    "points": (points, "restore points"),
+    "ls": (ls, "items at a restore point"),
+    "cat": (cat, "the bytes of one item, on standard output"),
+    "export": (export, "every item at a restore point as a file, with a manifest"),
+    "check": (check_all, "verify every object; with a key also every item"),
+}
+
+
+def _point(text: str) -> int | None:
+    return None if text == "latest" else int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m backups.repository", description="Read a Stowage repository."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (_, explanation) in COMMANDS.items():
+        command = commands.add_parser(name, help=explanation, description=explanation)
+        command.add_argument("path", type=Path, help="the repository's folder")
+        command.add_argument("--root-key-file", type=Path, metavar="F")
+        command.add_argument("--tenant", type=UUID, metavar="T")
+        command.add_argument("--mailbox", type=UUID, metavar="M")
+        command.add_argument("--point", type=_point, default=None, metavar="latest|N")
+        command.add_argument("--json", action="store_true")
+        if name == "cat":
+            command.add_argument("--item", metavar="ID")
+        if name == "export":
+            command.add_argument("--to", type=Path, metavar="DIR")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        session = Session(arguments)
+        status = COMMANDS[arguments.command][0](session)
+        return DAMAGE if session.damaged else status
+    except BrokenPipeError:
+        return DAMAGE
+    except (UsageError, browse.NoSuchPoint, NotARepository, RootKeyError, WrongKey) as error:
+        warn(f"{arguments.path}: {error}")
+        return USAGE
+    except RepositoryError as error:
+        warn(f"{arguments.path}: {error}")
+        return DAMAGE
