@@ -57,15 +57,10 @@ def make(place: Place, binaries: Binaries, account: Account | None) -> None:
         stream.write(password(place, SUPERUSER) + "\n")
         if account:
             os.fchown(stream.fileno(), account.uid, account.gid)
+    command: list[str | Path] = [binaries.initdb, "-D", unfinished, "-U", SUPERUSER]
+    command += ["-A", "scram-sha-256", "--pwfile", secret, "-E", "UTF8", *_locale(binaries)]
     try:
-        answer = run(
-            [
-                *[binaries.initdb, "-D", unfinished, "-U", SUPERUSER, "-A", "scram-sha-256"],
-                *["--pwfile", secret, "-E", "UTF8", "--lc-messages=C", *_locale(binaries)],
-            ],
-            account,
-            environment(),
-        )
+        answer = run([*command, "--lc-messages=C"], account, environment())
     finally:
         secret.unlink()
     if answer.returncode != 0:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,17 @@ class LocalDatabase:
                     place.detached.unlink(missing_ok=True)
                     return True
         raise DatabaseError(f"PostgreSQL (process {pid}) does not stop; its log is {place.log}.")
+
+    def remove(self) -> None:
+        """Stop the server and delete what of it lies outside the data folder.
+
+        What lies inside goes with the data folder, which is the caller's to delete.
+        """
+        self.stop()
+        place = self.place
+        for folder in (place.home, place.socket):
+            if not folder.is_relative_to(place.folder) and folder.exists():
+                shutil.rmtree(folder)
 
     def status(self) -> Status:
         return Status(pid=self._pid(), place=self.place)

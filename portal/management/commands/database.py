@@ -10,7 +10,6 @@ from portal import environment
 from portal.database import ROLES, SUPERUSER, DatabaseError, LocalDatabase
 from portal.database.account import account_for
 from portal.database.binaries import find
-from portal.database.place import SYSTEM_FOLDER
 
 
 class Command(BaseCommand):
@@ -41,7 +40,7 @@ class Command(BaseCommand):
             elif verb == "status":
                 self._status(database)
             elif verb == "clean":
-                self._clean(database)
+                database.remove()
             elif verb == "url":
                 self.stdout.write(database.url(role))
             else:
@@ -54,15 +53,6 @@ class Command(BaseCommand):
         if not status.running:
             raise CommandError(f"not running ({status.place.cluster})", returncode=3)
         self.stdout.write(f"running: process {status.pid}, {status.place.cluster}")
-
-    def _clean(self, database: LocalDatabase) -> None:
-        database.stop()
-        place = database.place
-        for folder in {place.home, place.socket}:
-            outside = not folder.is_relative_to(place.folder)
-            ours = SYSTEM_FOLDER in folder.parents or folder.name.startswith("stowage-")
-            if outside and ours and folder.exists():
-                shutil.rmtree(folder)
 
     def _shell(self, database: LocalDatabase, role: str) -> None:
         beside = find(account_for(database.place)).folder / "psql"
