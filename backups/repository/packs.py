@@ -20,7 +20,16 @@ from uuid import UUID
 import msgpack
 
 from . import envelope
-from .blobs import HEADER, BlobCodec, BlobHeader, BlobRef, PackClass, read_header, verify_checksum
+from .blobs import (
+    HEADER,
+    ID,
+    BlobCodec,
+    BlobHeader,
+    BlobRef,
+    PackClass,
+    read_header,
+    verify_checksum,
+)
 from .errors import Damaged, UnsupportedFormat
 
 LIMIT = 32 * 1024 * 1024
@@ -136,13 +145,17 @@ def read_directory(
     """``start``: offset of the directory in the pack. Raises Damaged and UnsupportedFormat."""
     pack_class, listing = _unseal_directory(sealed, start, tenant, metadata_key, name)
     try:
-        entries = [(bytes(i), int(o), int(n)) for i, o, n in msgpack.unpackb(listing)]
+        entries = [
+            (blob_id, offset, length) for blob_id, offset, length in msgpack.unpackb(listing)
+        ]
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise Damaged(name, f"the directory can't be read: {error}") from error
     position = _HEAD.size
     for blob_id, offset, length in entries:
-        if len(blob_id) != 32 or offset != position or length < HEADER:
+        if not (isinstance(blob_id, bytes) and len(blob_id) == ID and offset == position):
             raise Damaged(name, "the directory does not describe the pack")
+        if not (isinstance(length, int) and length > HEADER):
+            raise Damaged(name, "the directory claims an impossible length")
         position += length
     if position != start or len(entries) != trailer.blobs:
         raise Damaged(name, "the directory does not cover the pack")

@@ -20,6 +20,16 @@ NO_COMMIT = bytes(32)
 """``previous`` of a mailbox's first commit."""
 MAX_SEQUENCE = 9_999_999_999
 
+_UNREADABLE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    RecipeError,
+    msgpack.UnpackException,
+)
+"""What strange bytes may raise while they are read as a record."""
+
 
 class CommitKind(enum.IntEnum):
     PARTIAL = 0
@@ -121,7 +131,7 @@ def decode(content: bytes, name: str) -> Commit:
         if record["segments"]:
             raise UnsupportedFormat(f"{name}: has segments, which this version does not read")
         return _commit(record)
-    except (KeyError, TypeError, ValueError, RecipeError, msgpack.UnpackException) as error:
+    except _UNREADABLE as error:
         raise Damaged(name, f"is not a commit: {type(error).__name__}: {error}") from error
 
 
@@ -139,7 +149,7 @@ def decode_references(content: bytes) -> tuple[Recipe, tuple[BlobRef, ...]]:
         if version > VERSION:
             raise UnsupportedFormat(f"{name}: version {version}, this version reads {VERSION}")
         return Recipe.from_record(recipe), unpack_refs(refs)
-    except (TypeError, ValueError, RecipeError, msgpack.UnpackException) as error:
+    except _UNREADABLE as error:
         raise Damaged(name, f"can't be read: {error}") from error
 
 

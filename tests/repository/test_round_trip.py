@@ -1,0 +1,211 @@
+"""What is read back is what was stored, and each part is stored once."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from backups.parts import MAX_PART, CutItem, Layout, Part, Recipe, Role
+from backups.repository import (
+    Damaged,
+    FolderBackend,
+    Location,
+    PackClass,
+    Repository,
+    RepositoryError,
+    TenantKeys,
+    packs,
+)
+
+from .world import (
+    ACME,
+    ANNA,
+    BEN,
+    GLOBEX,
+    World,
+    content_of,
+    raw,
+    read_all,
+    record,
+    with_attachment,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def nothing_known(ids: Collection[bytes]) -> dict[bytes, Location]:
+    return {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x", b"text " * 500, random.Random(2).randbytes(70_000), bytes(MAX_PART + 1)],
+    ids=["empty", "one byte", "text", "incompressible", "more than one blob"],
+)
+def test_an_item_comes_back_byte_for_byte(world: World, content: bytes) -> None:
+    world.back_up(ANNA, {"item": raw(content)})
+    assert read_all(world.reopened(), ANNA) == {"item": content}
+
+
+def test_an_item_stream_with_frames_and_holes_comes_back(world: World) -> None:
+    recipe = Recipe(Layout.FTS, 1, 4, ((10, 2), (5, 1)), ((3, 1), (3, 2)))
+    parts = (
+        Part(Role.SKELETON, b"HEADabcdef"),
+        Part(Role.BODY, b"0123456789"),
+        Part(Role.ATTACHMENT, b"ABCDEFGHI"),
+    )
+    cut = CutItem(recipe, parts)
+    world.back_up(ANNA, {"stream": cut})
+    assert read_all(world.reopened(), ANNA) == {"stream": content_of(cut)}
+
+
+def test_every_restore_point_is_as_it_was(filled: World) -> None:
+    vault = filled.reopened()
+    assert read_all(vault, ANNA, 1) == {
+        name: filled.contents[ANNA, name] for name in ("hello", "report")
+    }
+    assert read_all(vault, ANNA) == {
+        name: filled.contents[ANNA, name] for name in ("report", "late")
+    }
+    assert read_all(vault, BEN) == {"copy": filled.contents[BEN, "copy"]}
+
+
+def test_an_attachment_that_many_hold_is_stored_once(world: World) -> None:
+    attachment = random.Random(3).randbytes(50_000)
+    writer = world.vault.writer(nothing_known)
+    first, second = writer.add(
+        [with_attachment(f"to number {n}".encode(), attachment) for n in range(2)]
+    )
+    (third,) = writer.add([with_attachment(b"to number 3", attachment)])
+    writer.flush()
+    assert first[1] == second[1] == third[1]
+    assert (writer.blobs_new, writer.blobs_known) == (4, 2)
+    assert writer.bytes_in - writer.bytes_new == 2 * len(attachment)
+    assert writer.bytes_stored < 60_000
+
+
+def test_what_the_catalog_knows_is_not_stored_again(filled: World) -> None:
+    asked: list[Collection[bytes]] = []
+
+    def locate(ids: Collection[bytes]) -> dict[bytes, Location]:
+        asked.append(ids)
+        return {i: filled.known[i] for i in ids if i in filled.known}
+
+    writer = filled.vault.writer(locate)
+    writer.add([raw(filled.contents[ANNA, "hello"]), raw(b"something new")])
+    writer.flush()
+    assert (writer.blobs_known, writer.blobs_new) == (1, 1)
+    assert [len(ids) for ids in asked] == [2]
+
+
+def test_two_tenants_share_nothing_and_read_nothing_of_each_other(world: World) -> None:
+    keys = TenantKeys.generate()
+    other = world.repository.vault(GLOBEX, keys, world.mailbox_keys.__getitem__)
+    (ours,) = world.store([raw(b"the same text")])
+    writer = other.writer(nothing_known)
+    (theirs,) = writer.add([raw(b"the same text")])
+    writer.flush()
+    assert ours[0].id != theirs[0].id
+    assert ours[0].key != theirs[0].key
+    assert writer.blobs_new == 1
+    ours_on_their_side = world.backend.path / "tenants" / str(GLOBEX) / "packs"
+    (their_pack,) = (p for p in ours_on_their_side.rglob("*") if p.is_file())
+    as_ours = their_pack.parents[3] / str(ACME) / "packs" / their_pack.parent.name / their_pack.name
+    as_ours.parent.mkdir(parents=True, exist_ok=True)
+    as_ours.write_bytes(their_pack.read_bytes())
+    with pytest.raises(Damaged, match=their_pack.name):
+        world.vault.pack_index()
+
+
+def test_packs_stay_under_their_limit_and_keep_their_class(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packs, "LIMIT", 64 * 1024)
+    chance = random.Random(4)
+    writer = world.vault.writer(nothing_known)
+    cuts = [with_attachment(chance.randbytes(3_000), chance.randbytes(9_000)) for _ in range(30)]
+    for cut in cuts:
+        writer.add([cut])
+    before_flush = writer.taken()
+    writer.flush()
+    stored = before_flush + writer.taken()
+    assert len(before_flush) >= 4
+    assert {pack.pack_class for pack in stored} == {PackClass.SKELETON, PackClass.ATTACHMENT}
+    for pack in stored:
+        assert pack.size <= 64 * 1024
+        assert pack.size == world.backend.size(f"tenants/{ACME}/packs/{pack.id[:2]}/{pack.id}")
+        assert world.vault.pack_entries(pack.id) == pack.blobs
+    assert writer.bytes_stored == sum(pack.size for pack in stored)
+    assert writer.taken() == []
+
+
+def test_a_blob_that_is_in_no_pack_is_named(filled: World) -> None:
+    item = filled.vault.state(ANNA).items["late"]
+    with pytest.raises(Damaged, match=item.blobs[0].id.hex()):
+        filled.vault.read_item(item.recipe, item.blobs, item.sha256, lambda ids: {})
+
+
+def test_an_item_whose_bytes_are_not_those_of_its_hash_is_refused(filled: World) -> None:
+    item = filled.vault.state(ANNA).items["late"]
+    with pytest.raises(Damaged, match="not those that were backed up"):
+        filled.vault.read_item(item.recipe, item.blobs, bytes(32), lambda ids: filled.known)
+
+
+def test_a_recipe_that_claims_endless_frames_is_refused(filled: World) -> None:
+    item = filled.vault.state(ANNA).items["late"]
+    forged = Recipe(Layout.FTS, 1, 0, ((0, 10**15),), ())
+    with pytest.raises(Damaged, match="frames"):
+        filled.vault.read_item(forged, item.blobs, item.sha256, lambda ids: filled.known)
+
+
+def test_after_an_error_a_writer_refuses_to_go_on(world: World) -> None:
+    class Failing(FolderBackend):
+        def put_immutable(self, key: str, data: bytes | bytearray | memoryview) -> None:
+            raise RepositoryError("the disk is gone")
+
+    repository = Repository(Failing(world.path), world.repository.id)
+    vault = repository.vault(ACME, world.keys, world.mailbox_keys.__getitem__)
+    writer = vault.writer(nothing_known)
+    writer.add([raw(b"lost")])
+    with pytest.raises(RepositoryError, match="the disk is gone"):
+        writer.flush()
+    with pytest.raises(RepositoryError, match="can't go on"):
+        writer.flush()
+    assert writer.taken() == []
+
+
+def test_the_references_of_one_item_are_enough_to_read_it(world: World) -> None:
+    cut = with_attachment(b"text of the mail", bytes(range(256)) * 20)
+    (refs,) = world.store([cut])
+    item = record("one", cut, refs)
+    content = world.vault.read_item(cut.recipe, refs, item.sha256, lambda ids: world.known)
+    assert content == content_of(cut)
+
+
+MEMORY = """
+import random, resource, sys, uuid
+from backups.parts import CutItem, Layout, Part, Recipe, Role
+from backups.repository import FolderBackend, Repository, TenantKeys
+chance = random.Random(5)
+vault = Repository.create(FolderBackend(sys.argv[1]), uuid.uuid4()).vault(
+    uuid.uuid4(), TenantKeys.generate(), lambda mailbox: bytes(32))
+writer = vault.writer(lambda ids: {})
+recipe = Recipe(Layout.RAW, 1, 0, (), ())
+for _ in range(30):
+    parts = [Part(role, chance.randbytes(2_500_000)) for role in (Role.BODY, Role.ATTACHMENT)]
+    writer.add([CutItem(recipe, (part,)) for part in parts])
+writer.flush()
+assert writer.bytes_stored > 150_000_000
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_the_storage_layer_stays_under_150_mb_of_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / "repository")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 150
