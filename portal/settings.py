@@ -142,6 +142,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
+LEASE_SECONDS = environment.number("PORTAL_LEASE_SECONDS", default=60)
 ROOT_KEY_FILE = environment.path("PORTAL_ROOT_KEY_FILE", default=DATA_DIR / "root.key")
 
 for _name, _value in celery_settings(

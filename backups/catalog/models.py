@@ -28,6 +28,9 @@ class MailboxBackup(IdentifiedTenantModel):
     )
     head = models.PositiveIntegerField(default=0)
     head_hash = models.BinaryField(default=bytes(32))
+    current_at = models.DateTimeField(
+        null=True, help_text="When a complete run last found the head to be the mailbox's state."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()

@@ -100,6 +100,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "current_at",
+                    models.DateTimeField(
+                        help_text="When a complete run last found the head to be the mailbox's state.",
+                        null=True,
+                    ),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(), editable=False
@@ -960,7 +967,14 @@ class Migration(migrations.Migration):
                 ("failures", models.PositiveSmallIntegerField(default=0)),
                 ("lease_owner", models.CharField(blank=True, max_length=100)),
                 ("lease_until", models.DateTimeField(null=True)),
-                ("items_expected", models.BigIntegerField(null=True)),
+                ("items_expected", models.BigIntegerField(default=0)),
+                (
+                    "items_handled",
+                    models.BigIntegerField(
+                        default=0,
+                        help_text="Live: committed or not. The counters count what is committed.",
+                    ),
+                ),
                 (
                     "created_at",
                     models.DateTimeField(

@@ -129,7 +129,10 @@ class Task(IdentifiedTenantModel, Counters):
     failures = models.PositiveSmallIntegerField(default=0)
     lease_owner = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
-    items_expected = models.BigIntegerField(null=True)
+    items_expected = models.BigIntegerField(default=0)
+    items_handled = models.BigIntegerField(
+        default=0, help_text="Live: committed or not. The counters count what is committed."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

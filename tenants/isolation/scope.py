@@ -66,6 +66,20 @@ def tenant_scope(tenant_id: UUID, *, person_id: UUID | None = None) -> Iterator[
 
 
 @contextmanager
+def tenant_context(tenant_id: UUID) -> Iterator[None]:
+    """Say which tenant the work is for, without a transaction.
+
+    For work that talks to servers in between: each touch of the database opens its own
+    ``tenant_scope``. Without one the database answers with no rows at all.
+    """
+    token = _tenant.set(tenant_id)
+    try:
+        yield
+    finally:
+        _tenant.reset(token)
+
+
+@contextmanager
 def person_scope(person_id: UUID | None) -> Iterator[None]:
     """Run one transaction of ``portal_app`` for a person whose tenant is not known yet.
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import Task
 
-from tenants.isolation.scope import require_tenant, tenant_scope
+from tenants.isolation.scope import require_tenant, tenant_context
 
 TENANT_HEADER = "stowage_tenant"
 
@@ -22,7 +22,8 @@ class TenantTask(Task):  # type: ignore[type-arg]
     """Runs inside the tenant that was active when it was sent.
 
     The tenant travels in a header, never among the arguments; a retry carries it on. A message
-    without it is refused before the task runs.
+    without it is refused before the task runs. No transaction is open when the task begins: it
+    may talk to servers, and opens ``tenant_scope`` where it touches the database.
     """
 
     abstract = True
@@ -37,5 +38,5 @@ class TenantTask(Task):  # type: ignore[type-arg]
         tenant = (self.request.headers or {}).get(TENANT_HEADER)
         if not tenant:
             raise RuntimeError(f"{self.name} was sent without a tenant")
-        with tenant_scope(UUID(tenant)):
+        with tenant_context(UUID(tenant)):
             return super().__call__(*args, **kwargs)

@@ -239,8 +239,8 @@ class Migration(migrations.Migration):
         IsolateTable(
             "Tenant",
             rows=(
-                f"id = {TENANT} OR id IN (SELECT tenant_id FROM tenants_membership"
-                f" WHERE person_id = {PERSON})"
+                f"id = {TENANT} OR id IN"
+                f" (SELECT tenant_id FROM tenants_membership WHERE person_id = {PERSON})"
             ),
             written=f"id = {TENANT}",
             app=READ,

@@ -1,0 +1,215 @@
+"""From commits to rows: the only way into the catalog.
+
+A commit is applied in one transaction, which also moves the head. The move is conditional on
+the head before it, so a commit is applied once and in order, by whoever comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import Count, Q, Sum
+
+from backups.catalog.index import columns
+from backups.catalog.models import (
+    Folder,
+    ItemFault,
+    ItemVersion,
+    MailboxBackup,
+    RestorePoint,
+    SyncCursor,
+)
+from backups.repository import (
+    CommitKind,
+    ItemRecord,
+    StoredCommit,
+    StoredPack,
+    Vault,
+    encode_references,
+)
+from tenants.isolation.scope import APP, require_tenant
+
+_INSERT_BLOBS = """
+INSERT INTO backups_bloblocation (tenant_id, repository_id, blob, pack, "offset", length)
+VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_INSERT_PACK = """
+INSERT INTO backups_pack (tenant_id, repository_id, name, pack_class, size)
+VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+class HeadMoved(Exception):
+    """Somebody else applied this commit, or the chain is not where it was."""
+
+
+def record_packs(repository_id: UUID, packs: Iterable[StoredPack]) -> None:
+    """Note durable packs and where their blobs lie, inside the tenant's scope."""
+    tenant = require_tenant()
+    with connections[APP].cursor() as cursor:
+        for pack in packs:
+            cursor.execute(
+                _INSERT_PACK, [tenant, repository_id, pack.id, pack.pack_class, pack.size]
+            )
+            cursor.executemany(
+                _INSERT_BLOBS,
+                [
+                    (tenant, repository_id, blob, pack.id, offset, length)
+                    for blob, offset, length in pack.blobs
+                ],
+            )
+
+
+def apply(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
+    """Apply the commit that follows the backup's head, inside the tenant's transaction.
+
+    Raises HeadMoved when it does not follow. ``backup`` is brought up to date.
+    """
+    commit = stored.commit
+    moved = MailboxBackup.objects.filter(pk=backup.pk, head=commit.sequence - 1).update(
+        head=commit.sequence, head_hash=stored.hash
+    )
+    if not moved:
+        raise HeadMoved(f"commit {commit.sequence} does not follow the head of {backup.pk}")
+    _apply_folders(backup, stored)
+    _apply_items(backup, stored, vault)
+    _apply_cursors(backup, stored, vault)
+    if commit.kind is not CommitKind.VOID:
+        _apply_faults(backup, stored)
+    if commit.kind is CommitKind.COMPLETE:
+        _add_restore_point(backup, stored)
+        MailboxBackup.objects.filter(pk=backup.pk).update(current_at=commit.taken_at)
+    backup.head, backup.head_hash = commit.sequence, stored.hash
+
+
+def cursors_of(backup: MailboxBackup, vault: Vault) -> dict[str, str]:
+    """The stored delta tokens by stream."""
+    rows = SyncCursor.objects.filter(backup=backup)
+    return {
+        row.stream: vault.unseal(backup.mailbox_id, row.stream.encode(), bytes(row.sealed)).decode()
+        for row in rows
+    }
+
+
+def _apply_folders(backup: MailboxBackup, stored: StoredCommit) -> None:
+    commit = stored.commit
+    replaced = [folder.id for folder in commit.folders] + list(commit.removed_folders)
+    Folder.objects.current().filter(backup=backup, folder_id__in=replaced).update(
+        last=commit.sequence
+    )
+    Folder.objects.bulk_create(
+        [
+            Folder(
+                tenant_id=backup.tenant_id,
+                backup=backup,
+                folder_id=folder.id,
+                parent_id=folder.parent_id or "",
+                name=folder.name,
+                kind=folder.kind,
+                well_known=folder.well_known or "",
+                first=commit.sequence,
+            )
+            for folder in commit.folders
+        ]
+    )
+
+
+def _apply_items(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
+    commit = stored.commit
+    replaced = [item.item_id for item in commit.items] + list(commit.removed_items)
+    for part in _chunks(replaced, 5000):
+        ItemVersion.objects.current().filter(backup=backup, item_id__in=part).update(
+            last=commit.sequence
+        )
+    ItemVersion.objects.bulk_create(
+        [_row(backup, item, commit.sequence, vault) for item in commit.items], batch_size=1000
+    )
+
+
+def _row(backup: MailboxBackup, item: ItemRecord, sequence: int, vault: Vault) -> ItemVersion:
+    return ItemVersion(
+        tenant_id=backup.tenant_id,
+        backup=backup,
+        item_id=item.item_id,
+        change_key=item.change_key,
+        folder_id=item.folder_id,
+        first=sequence,
+        item_class=item.item_class,
+        size=item.size,
+        sha256=item.sha256,
+        references=vault.seal(
+            backup.mailbox_id,
+            references_context(item.item_id, item.change_key),
+            encode_references(item.recipe, item.blobs),
+        ),
+        **columns(item.index),
+    )
+
+
+def references_context(item_id: str, change_key: str) -> bytes:
+    """What sealed references are bound to: moved to another row they do not open."""
+    return f"references/{item_id}/{change_key}".encode()
+
+
+def _apply_cursors(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
+    gone = [stream for stream, cursor in stored.commit.cursors.items() if cursor is None]
+    SyncCursor.objects.filter(backup=backup, stream__in=gone).delete()
+    SyncCursor.objects.bulk_create(
+        [
+            SyncCursor(
+                tenant_id=backup.tenant_id,
+                backup=backup,
+                stream=stream,
+                sealed=vault.seal(backup.mailbox_id, stream.encode(), cursor.encode()),
+            )
+            for stream, cursor in stored.commit.cursors.items()
+            if cursor is not None
+        ],
+        update_conflicts=True,
+        unique_fields=["backup", "stream"],
+        update_fields=["sealed"],
+    )
+
+
+def _apply_faults(backup: MailboxBackup, stored: StoredCommit) -> None:
+    """A commit carries the whole retry ledger as it stood after it."""
+    faults = stored.commit.faults
+    ItemFault.objects.filter(backup=backup).exclude(
+        item_id__in=[fault.item_id for fault in faults]
+    ).delete()
+    ItemFault.objects.bulk_create(
+        [
+            ItemFault(
+                tenant_id=backup.tenant_id,
+                backup=backup,
+                folder_id=fault.folder_id,
+                item_id=fault.item_id,
+                reason=fault.reason,
+                attempts=fault.attempts,
+            )
+            for fault in faults
+        ],
+        update_conflicts=True,
+        unique_fields=["backup", "item_id"],
+        update_fields=["reason", "attempts", "folder_id"],
+    )
+
+
+def _add_restore_point(backup: MailboxBackup, stored: StoredCommit) -> None:
+    state = ItemVersion.objects.filter(backup=backup).aggregate(
+        items=Count("id", filter=Q(last=None)), bytes=Sum("size", filter=Q(last=None))
+    )
+    RestorePoint.objects.create(
+        backup=backup,
+        sequence=stored.commit.sequence,
+        taken_at=stored.commit.taken_at,
+        items=state["items"],
+        bytes=state["bytes"] or 0,
+    )
+
+
+def _chunks(values: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -1,0 +1,110 @@
+"""Where a tenant's keys come from: wrapped in PostgreSQL, a copy beside the backups.
+
+docs/keys.md tells the hierarchy. Everything here runs inside the tenant's scope.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from backups.infrastructure.models import MailboxKey
+from backups.infrastructure.services import open_stored
+from backups.repository import RootKey, TenantKeys, Vault, new_key
+from tenants.isolation.scope import APP, require_tenant, tenant_scope
+from tenants.models import TenantKey
+from tenants.secrets import seal, unseal
+
+VERSION = 1
+
+
+@lru_cache(maxsize=1)
+def root_key() -> RootKey:
+    """The installation's root key. Raises RootKeyError when its file is missing or readable."""
+    return RootKey.from_file(Path(settings.ROOT_KEY_FILE))
+
+
+def ensure_root_key() -> None:
+    """Make the root key of a new installation; an existing file is never touched."""
+    if not Path(settings.ROOT_KEY_FILE).exists():
+        RootKey.generate_file(Path(settings.ROOT_KEY_FILE))
+
+
+def tenant_keys() -> TenantKeys:
+    """The current tenant's keys, made at the first call."""
+    tenant_id = require_tenant()
+    row = TenantKey.objects.filter(version=VERSION).first()
+    if row is None:
+        wrapped = TenantKeys.generate().wrapped_by(root_key(), tenant_id)
+        row = _first(TenantKey, {"version": VERSION}, wrapped)
+    return TenantKeys.unwrap(bytes(row.wrapped), root_key(), tenant_id)
+
+
+def mailbox_key(mailbox_id: UUID, keys: TenantKeys) -> bytes:
+    """The mailbox's key, made at the first call."""
+    tenant_id = require_tenant()
+    row = MailboxKey.objects.filter(mailbox_id=mailbox_id, version=VERSION).first()
+    if row is None:
+        wrapped = keys.wrap_mailbox_key(new_key(), tenant_id, mailbox_id)
+        row = _first(MailboxKey, {"mailbox_id": mailbox_id, "version": VERSION}, wrapped)
+    return keys.unwrap_mailbox_key(bytes(row.wrapped), tenant_id, mailbox_id)
+
+
+def open_vault(repository_id: UUID) -> Vault:
+    """The current tenant's share of a repository, with its wrapped keys copied beside it.
+
+    The vault asks for mailbox keys when it needs them, in a transaction of its own.
+    """
+    tenant_id = require_tenant()
+    keys = tenant_keys()
+    vault = open_stored(repository_id).vault(
+        tenant_id, keys, _MailboxKeys(tenant_id, keys).__getitem__
+    )
+    row = TenantKey.objects.get(version=VERSION)
+    vault.save_keys(bytes(row.wrapped))
+    return vault
+
+
+def save_mailbox_key(vault: Vault, mailbox_id: UUID) -> None:
+    """Put the copy of a mailbox's wrapped key beside its backups, before the first commit."""
+    mailbox_key(mailbox_id, tenant_keys())
+    row = MailboxKey.objects.get(mailbox_id=mailbox_id, version=VERSION)
+    vault.save_mailbox_key(mailbox_id, bytes(row.wrapped))
+
+
+def seal_secret(row: str, value: str) -> bytes:
+    """Seal a secret of the current tenant; ``row`` names table, row and column."""
+    return seal(tenant_keys().tenant_key, f"{require_tenant()}/{row}", value.encode())
+
+
+def unseal_secret(row: str, sealed: bytes) -> str:
+    return unseal(tenant_keys().tenant_key, f"{require_tenant()}/{row}", sealed).decode()
+
+
+class _MailboxKeys(dict[UUID, bytes]):
+    """Mailbox keys of one tenant, read when first asked for."""
+
+    def __init__(self, tenant_id: UUID, keys: TenantKeys) -> None:
+        super().__init__()
+        self._tenant_id = tenant_id
+        self._keys = keys
+
+    def __missing__(self, mailbox_id: UUID) -> bytes:
+        with tenant_scope(self._tenant_id):
+            self[mailbox_id] = mailbox_key(mailbox_id, self._keys)
+        return self[mailbox_id]
+
+
+def _first(
+    model: type[TenantKey] | type[MailboxKey], values: dict[str, object], wrapped: bytes
+) -> TenantKey | MailboxKey:
+    """Insert a key unless somebody else just did: whoever was first made the key that counts."""
+    try:
+        with transaction.atomic(using=APP):
+            return model.objects.create(**values, wrapped=wrapped)
+    except IntegrityError:
+        return model.objects.get(**values)

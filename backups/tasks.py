@@ -1,0 +1,28 @@
+"""Celery tasks: a base class, ids in, a service call."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from backups.sessions import bell, prepare, slices
+from backups.tick import tick as run_tick
+from tenants.isolation.scope import require_tenant
+from tenants.isolation.tasks import SystemTask, TenantTask
+
+
+@shared_task(base=SystemTask, name="backups.tick")
+def tick() -> None:
+    run_tick()
+
+
+@shared_task(base=SystemTask, name=bell.RUN_QUEUE)
+def run_queue(queue: str) -> None:
+    if slices.run_queue(queue):
+        bell.ring(queue)
+
+
+@shared_task(base=TenantTask, name=bell.PREPARE)
+def prepare_session(session_id: str) -> None:
+    prepare.prepare_session(UUID(session_id), require_tenant())
