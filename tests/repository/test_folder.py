@@ -1,0 +1,296 @@
+"""The folder backend: names, lengths, errors, power cuts and full disks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections.abc import Collection
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from backups.repository import (
+    AlreadyExists,
+    Damaged,
+    FolderBackend,
+    Location,
+    NoSpace,
+    NotARepository,
+    NotFound,
+    Repository,
+    RepositoryError,
+    Unavailable,
+)
+from backups.repository.check import check
+
+from .disk import Disk, PowerCut, full
+from .world import ACME, ANNA, REPOSITORY, World, raw, read_all
+
+CONTENT = random.Random(6).randbytes(120_000)
+KEY = "tenants/one/packs/ab/abcdef"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FolderBackend:
+    backend = FolderBackend(tmp_path / "repository")
+    Repository.create(backend, REPOSITORY)
+    return backend
+
+
+def files(folder: FolderBackend) -> set[str]:
+    return {str(p.relative_to(folder.path)) for p in folder.path.rglob("*") if p.is_file()}
+
+
+def test_an_object_is_read_whole_and_in_pieces(folder: FolderBackend) -> None:
+    folder.put_immutable(KEY, bytearray(CONTENT))
+    assert folder.get(KEY) == CONTENT
+    assert folder.get(KEY, 100, 50) == CONTENT[100:150]
+    assert folder.get(KEY, len(CONTENT) - 5) == CONTENT[-5:]
+    assert folder.size(KEY) == len(CONTENT)
+    assert folder.exists(KEY)
+    assert not folder.exists("tenants/one/packs/ab/other")
+    assert folder.free_bytes()
+
+
+def test_nothing_is_ever_overwritten(folder: FolderBackend) -> None:
+    folder.put_immutable(KEY, b"first")
+    with pytest.raises(AlreadyExists, match=KEY):
+        folder.put_immutable(KEY, b"second")
+    assert folder.get(KEY) == b"first"
+    assert files(folder) == {"stowage.json", KEY}
+
+
+@pytest.mark.parametrize(("offset", "length"), [(119_999, 2), (120_001, None), (0, 120_001)])
+def test_fewer_bytes_than_wanted_are_damage(
+    folder: FolderBackend, offset: int, length: int | None
+) -> None:
+    folder.put_immutable(KEY, CONTENT)
+    with pytest.raises(Damaged, match=f"{KEY}: too short"):
+        folder.get(KEY, offset, length)
+
+
+def test_a_read_that_ends_early_is_damage_and_one_in_pieces_is_not(folder: FolderBackend) -> None:
+    folder.put_immutable(KEY, CONTENT)
+    real = os.pread
+    with mock.patch.object(os, "pread", lambda fd, n, at: real(fd, min(n, 7_000), at)):
+        assert folder.get(KEY) == CONTENT
+    with (
+        mock.patch.object(os, "pread", lambda fd, n, at: real(fd, n, at) if at < 9 else b""),
+        mock.patch.object(os, "fstat", lambda fd: mock.Mock(st_size=len(CONTENT) + 1)),
+        pytest.raises(Damaged, match="ends at 120000"),
+    ):
+        folder.get(KEY)
+
+
+def test_listing_is_by_prefix_and_shows_no_unfinished_file(folder: FolderBackend) -> None:
+    for key in ("tenants/one/keys/a.1", "tenants/one/keys/b.1", "tenants/two/keys/a.1"):
+        folder.put_immutable(key, b"x")
+    (folder.path / "tenants/one/keys/.c.1.0123.tmp").write_bytes(b"half")
+    assert list(folder.list("tenants/one/")) == ["tenants/one/keys/a.1", "tenants/one/keys/b.1"]
+    assert list(folder.list("tenants/one/keys/b")) == ["tenants/one/keys/b.1"]
+    assert list(folder.list("tenants/three/")) == []
+    assert len(list(folder.list(""))) == 4
+
+
+def test_leftovers_are_removed_only_when_they_are_old(folder: FolderBackend) -> None:
+    folder.put_immutable(KEY, b"x")
+    old, new = (folder.path / "tenants/one" / name for name in (".old.12.tmp", ".new.34.tmp"))
+    for leftover in (old, new):
+        leftover.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    assert folder.remove_leftovers() == 1
+    assert (old.exists(), new.exists()) == (False, True)
+    assert folder.get(KEY) == b"x"
+
+
+def test_delete_takes_one_object(folder: FolderBackend) -> None:
+    folder.put_immutable(KEY, b"x")
+    folder.delete(KEY)
+    assert not folder.exists(KEY)
+    with pytest.raises(NotFound):
+        folder.delete(KEY)
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/.hidden", "a\0b"])
+def test_a_name_that_leads_elsewhere_is_refused(folder: FolderBackend, key: str) -> None:
+    with pytest.raises(RepositoryError, match="can't be the name"):
+        folder.put_immutable(key, b"x")
+    with pytest.raises(RepositoryError, match="can't be the name"):
+        folder.get(key)
+
+
+def test_an_unmounted_disk_is_not_an_empty_repository(folder: FolderBackend) -> None:
+    folder.put_immutable(KEY, b"x")
+    folder.path.rename(folder.path.with_name("elsewhere"))
+    folder.path.mkdir()
+    for use in (
+        lambda: folder.get(KEY),
+        lambda: folder.exists(KEY),
+        lambda: list(folder.list("tenants/")),
+        lambda: folder.put_immutable("tenants/new", b"x"),
+        lambda: folder.delete(KEY),
+    ):
+        with pytest.raises(Unavailable, match="is the disk mounted"):
+            use()
+    assert list(folder.path.iterdir()) == []
+
+
+def test_refused_access_is_not_absence(folder: FolderBackend) -> None:
+    folder.put_immutable(KEY, b"x")
+    refused = OSError(errno.EACCES, os.strerror(errno.EACCES))
+    for name in ("open", "scandir"):
+        with (
+            mock.patch.object(os, name, side_effect=refused),
+            pytest.raises(Unavailable, match="Permission denied"),
+        ):
+            folder.get(KEY) if name == "open" else list(folder.list("tenants/"))
+
+
+def test_a_file_system_without_hard_links_is_refused_plainly(tmp_path: Path) -> None:
+    no_links = OSError(errno.EPERM, os.strerror(errno.EPERM))
+    with (
+        mock.patch.object(os, "link", side_effect=no_links),
+        pytest.raises(Unavailable, match=r"stowage\.json"),
+    ):
+        Repository.create(FolderBackend(tmp_path / "repository"), REPOSITORY)
+    assert list((tmp_path / "repository").iterdir()) == []
+
+
+def test_creating_refuses_what_is_there(folder: FolderBackend, tmp_path: Path) -> None:
+    with pytest.raises(AlreadyExists):
+        Repository.create(folder, REPOSITORY)
+    assert Repository.open_or_create(folder, REPOSITORY).id == REPOSITORY
+    with pytest.raises(RepositoryError, match=str(REPOSITORY)):
+        Repository.open_or_create(folder, ACME)
+    folder.put_immutable(KEY, b"x")
+    (folder.path / "stowage.json").unlink()
+    with pytest.raises(RepositoryError, match="bring it back"):
+        Repository.create(folder, ACME)
+    with pytest.raises(NotARepository):
+        Repository.open(folder)
+    with pytest.raises(NotARepository):
+        Repository.open(FolderBackend(tmp_path / "nowhere"))
+
+
+def test_content_is_synced_before_its_name_and_the_name_after(folder: FolderBackend) -> None:
+    folder.put_immutable("tenants/one/keys/first.1", b"x")
+    disk = Disk(folder.path)
+    with disk.installed():
+        folder.put_immutable("tenants/one/keys/second.1", b"x")
+    assert disk.calls == ["create", "write", "sync file", "link", "unlink", "sync folder"]
+
+
+def test_a_power_cut_at_any_call_leaves_the_object_whole_or_absent(tmp_path: Path) -> None:
+    outcomes = []
+    for step in range(100):
+        backend = FolderBackend(tmp_path / f"{step}" / "repository")
+        Repository.create(backend, REPOSITORY)
+        disk = Disk(backend.path)
+        disk.fail_at = step
+        returned = False
+        with disk.installed():
+            try:
+                backend.put_immutable(KEY, CONTENT)
+                returned = True
+            except PowerCut:
+                pass
+        disk.crash()
+        after = FolderBackend(backend.path)
+        present = after.exists(KEY)
+        assert after.get(KEY) == CONTENT if present else not returned
+        if not present:
+            after.put_immutable(KEY, CONTENT)
+            assert after.get(KEY) == CONTENT
+        outcomes.append((returned, present))
+        if returned:
+            break
+    assert outcomes[0] == (False, False)
+    assert outcomes[-1] == (True, True)
+    assert len(outcomes) > 10
+
+
+@pytest.mark.parametrize("forgotten", ["sync file", "sync folder"])
+def test_the_disk_of_these_tests_does_lose_what_is_not_synced(
+    tmp_path: Path, forgotten: str
+) -> None:
+    backend = FolderBackend(tmp_path / "repository")
+    Repository.create(backend, REPOSITORY)
+    disk = Disk(backend.path)
+    real = disk.fsync
+
+    def forgetful(descriptor: int) -> None:
+        is_folder = os.fstat(descriptor).st_mode & 0o040000
+        if bool(is_folder) != (forgotten == "sync folder"):
+            real(descriptor)
+
+    disk.fsync = forgetful  # type: ignore[method-assign]
+    with disk.installed():
+        backend.put_immutable(KEY, CONTENT)
+    disk.crash()
+    after = FolderBackend(backend.path)
+    assert not after.exists(KEY) or after.get(KEY) != CONTENT
+
+
+def test_a_power_cut_at_any_call_of_a_backup_loses_nothing_committed(tmp_path: Path) -> None:
+    for step in range(200):
+        world = World(tmp_path / f"{step}" / "repository")
+        world.back_up(ANNA, {"first": raw(b"safe")})
+        disk = Disk(world.path)
+        disk.fail_at = step
+        done = False
+        with disk.installed():
+            try:
+                world.back_up(ANNA, {"second": raw(CONTENT)})
+                done = True
+            except PowerCut:
+                pass
+        disk.crash()
+        found = read_all(world.reopened(), ANNA)
+        assert found in ({"first": b"safe"}, {"first": b"safe", "second": CONTENT})
+        assert len(found) == 2 or not done
+        assert check(Repository.open(FolderBackend(world.path)), world.root).findings == []
+        if done:
+            return
+    pytest.fail("the backup never came to its end")
+
+
+def test_a_full_disk_at_any_call_is_said_with_the_path(tmp_path: Path) -> None:
+    refused = 0
+    for step in range(100):
+        backend = FolderBackend(tmp_path / f"{step}" / "repository")
+        Repository.create(backend, REPOSITORY)
+        disk = Disk(backend.path)
+        disk.fail_at, disk.failure = step, full
+        with disk.installed():
+            try:
+                backend.put_immutable(KEY, CONTENT)
+            except NoSpace as error:
+                refused += 1
+                assert str(backend.path) in str(error)
+                assert "No space left" in str(error)
+            else:
+                break
+        assert not backend.exists(KEY) or backend.get(KEY) == CONTENT
+        assert all(not name.endswith(".tmp") for name in files(backend))
+    assert refused > 10
+
+
+def test_after_a_full_disk_a_new_writer_goes_on(filled: World) -> None:
+    def nothing_known(ids: Collection[bytes]) -> dict[bytes, Location]:
+        return {}
+
+    before = read_all(filled.vault, ANNA)
+    disk = Disk(filled.path)
+    disk.fail_at, disk.failure = 3, full
+    writer = filled.vault.writer(nothing_known)
+    with disk.installed(), pytest.raises(NoSpace):
+        writer.add([raw(CONTENT)])
+        writer.flush()
+    assert writer.taken() == []
+    with pytest.raises(RepositoryError, match="can't go on"):
+        writer.add([raw(b"more")])
+    filled.back_up(ANNA, {"big": raw(CONTENT)})
+    assert read_all(filled.reopened(), ANNA) == {**before, "big": CONTENT}
+    assert check(filled.repository, filled.root).findings == []
