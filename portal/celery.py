@@ -56,9 +56,9 @@ def celery_settings(data_dir: Path, broker_url: str) -> dict[str, object]:
 
     Without a broker's address messages are files below the data folder.
     """
-    broker_url = broker_url or "filesystem://"
     options: dict[str, object] = {}
-    if broker_url.startswith("filesystem://"):
+    if not broker_url or broker_url.startswith("filesystem:"):
+        broker_url = "filesystem://localhost//"
         options = {"folder": str(data_dir / "broker"), "polling_interval": 0.1}
     elif broker_url.startswith(("redis", "valkey", "sentinel")):
         options = {"visibility_timeout": 3600}
