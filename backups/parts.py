@@ -53,8 +53,9 @@ class Recipe:
     """``skeleton_parts`` leading parts joined are the skeleton; the others fill its holes.
 
     ``holes`` are (offset in the skeleton, counted after ``prefix``; part number), in order of
-    offset; pieces of one large value are consecutive holes at the same offset. ``frames`` are
-    (payload bytes, how many such buffers in a row), in order.
+    offset; pieces of one large value are consecutive holes at the same offset, and each part
+    fills one hole. ``frames`` are (payload bytes, at least 1; how many such buffers in a row),
+    in order. So what is joined is never larger than a small multiple of what is stored.
     """
 
     layout: Layout
@@ -77,7 +78,9 @@ class Recipe:
     def from_record(cls, record: object) -> Recipe:
         """Read what ``to_record`` wrote. Raises RecipeError on anything else."""
         try:
-            layout, skeleton_parts, prefix, frames, holes = record  # type: ignore[misc]
+            if not isinstance(record, list | tuple):
+                raise TypeError(f"a {type(record).__name__} instead of a list")
+            layout, skeleton_parts, prefix, frames, holes = record
             recipe = cls(
                 Layout(layout),
                 int(skeleton_parts),
@@ -91,6 +94,8 @@ class Recipe:
         numbers += [n for pair in (*recipe.frames, *recipe.holes) for n in pair]
         if min(numbers) < 0:
             raise RecipeError("not a recipe: negative number")
+        if any(size == 0 for size, _ in recipe.frames):
+            raise RecipeError("not a recipe: an empty frame")
         return recipe
 
 
@@ -118,6 +123,9 @@ def join(recipe: Recipe, parts: Sequence[bytes]) -> bytes:
     skeleton = memoryview(b"".join(parts[: recipe.skeleton_parts]))
     if recipe.prefix > len(skeleton):
         raise RecipeError("the prefix is longer than the skeleton")
+    filling = [number for _, number in recipe.holes]
+    if len(set(filling)) != len(filling):
+        raise RecipeError("a part fills more than one hole")
     content = _fill(skeleton[recipe.prefix :], recipe.holes, parts)
     if recipe.layout is Layout.RAW:
         return bytes(skeleton[: recipe.prefix]) + content
@@ -140,9 +148,11 @@ def _fill(
     return b"".join(pieces_)
 
 
-def _frame(prefix: bytes, content: bytes, frames: tuple[tuple[int, int], ...]) -> Iterator[bytes]:
+def _frame(
+    prefix: bytes, content: bytes, frames: tuple[tuple[int, int], ...]
+) -> Iterator[bytes | memoryview]:
     total = sum(size * count for size, count in frames)
-    if total != len(content):
+    if total != len(content) or any(size == 0 for size, _ in frames):
         raise RecipeError(f"frames hold {total} bytes, the content has {len(content)}")
     yield prefix
     view = memoryview(content)

@@ -1,0 +1,147 @@
+"""A digest of what an item says, whichever server holds it.
+
+An import gives an item new ids, dates and a new owner of changes, a server update another build
+number, another mailbox other numbers for named properties. The digest is taken over the rest, in
+an order of its own, so that the same item has the same digest before a backup and after a
+restore. docs/streams.md describes the canonical form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from backups.streams import tags
+from backups.streams.properties import CODE_PAGE, STRING, UNICODE, codec_of, is_text
+from backups.streams.tokens import Node, Owner
+
+_IDENTITY = "names the object in one mailbox"
+_CHANGE = "counts changes on one server"
+_STAMP = "set by the server that saves the item"
+_COMPUTED = "computed by the server from the rest of the item"
+_TRANSPORT = "belongs to the transfer, not to the item"
+
+EXCLUDED: Final[dict[int, tuple[str, str]]] = {
+    0x0FFF: ("PidTagEntryId", _IDENTITY),
+    0x0E09: ("PidTagParentEntryId", _IDENTITY),
+    0x0FF9: ("PidTagRecordKey", _IDENTITY),
+    0x0FF6: ("PidTagInstanceKey", _IDENTITY),
+    0x0FFB: ("PidTagStoreEntryId", _IDENTITY),
+    0x0FFA: ("PidTagStoreRecordKey", _IDENTITY),
+    0x0FF8: ("PidTagMappingSignature", _IDENTITY),
+    0x65E0: ("PidTagSourceKey", _IDENTITY),
+    0x65E1: ("PidTagParentSourceKey", _IDENTITY),
+    0x674A: ("PidTagMid", _IDENTITY),
+    0x6748: ("PidTagFolderId", _IDENTITY),
+    0x6749: ("PidTagParentFolderId", _IDENTITY),
+    0x674D: ("PidTagInstID", _IDENTITY),
+    0x0E23: ("PidTagInternetArticleNumber", _IDENTITY),
+    0x0E30: ("PidTagReplItemid", _IDENTITY),
+    0x0E05: ("PidTagParentDisplay", _IDENTITY),
+    0x65E2: ("PidTagChangeKey", _CHANGE),
+    0x65E3: ("PidTagPredecessorChangeList", _CHANGE),
+    0x67A4: ("PidTagChangeNumber", _CHANGE),
+    0x0E33: ("PidTagReplChangenum", _CHANGE),
+    0x0E34: ("PidTagReplVersionHistory", _CHANGE),
+    0x3007: ("PidTagCreationTime", _STAMP),
+    0x3008: ("PidTagLastModificationTime", _STAMP),
+    0x6709: ("PidTagLocalCommitTime", _STAMP),
+    0x3FF8: ("PidTagCreatorName", _STAMP),
+    0x3FF9: ("PidTagCreatorEntryId", _STAMP),
+    0x4022: ("PidTagCreatorAddressType", _STAMP),
+    0x4023: ("PidTagCreatorEmailAddress", _STAMP),
+    0x4038: ("PidTagCreatorSimpleDisplayName", _STAMP),
+    0x4059: ("PidTagCreatorFlags (not in MS-OXPROPS)", _STAMP),
+    0x0E58: ("PidTagCreatorSID (not in MS-OXPROPS)", _STAMP),
+    0x3FFA: ("PidTagLastModifierName", _STAMP),
+    0x3FFB: ("PidTagLastModifierEntryId", _STAMP),
+    0x4024: ("PidTagLastModifierAddressType (not in MS-OXPROPS)", _STAMP),
+    0x4025: ("PidTagLastModifierEmailAddress (not in MS-OXPROPS)", _STAMP),
+    0x4039: ("PidTagLastModifierSimpleDisplayName", _STAMP),
+    0x405A: ("PidTagLastModifierFlags (not in MS-OXPROPS)", _STAMP),
+    0x0E59: ("PidTagLastModifierSID (not in MS-OXPROPS)", _STAMP),
+    0x0E08: ("PidTagMessageSize", _COMPUTED),
+    0x0E20: ("PidTagAttachSize", _COMPUTED),
+    0x0E21: ("PidTagAttachNumber", _COMPUTED),
+    0x3000: ("PidTagRowid", _COMPUTED),
+    0x0E1B: ("PidTagHasAttachments", _COMPUTED),
+    0x0E69: ("PidTagRead", _COMPUTED),
+    0x0E02: ("PidTagDisplayBcc", _COMPUTED),
+    0x0E03: ("PidTagDisplayCc", _COMPUTED),
+    0x0E04: ("PidTagDisplayTo", _COMPUTED),
+    0x3013: ("PidTagConversationId", _COMPUTED),
+    0x0FF4: ("PidTagAccess", _COMPUTED),
+    0x0FF7: ("PidTagAccessLevel", _COMPUTED),
+    0x664A: ("PidTagHasNamedProperties", _COMPUTED),
+    0x10F3: ("PidTagUrlComponentName", _COMPUTED),
+    0x6707: ("PidTagUrlName", _COMPUTED),
+    0x4008: ("MetaTagDnPrefix", _TRANSPORT),
+    0x400F: ("MetaTagEcWarning", _TRANSPORT),
+    0x4016: ("MetaTagFXDelProp", _TRANSPORT),
+}
+"""Property ids that the digest leaves out: name in MS-OXPROPS or MS-OXCFXICS, and why."""
+
+_VERSION: Final = b"stowage item digest 1\n"
+_FLAGS_KEPT: Final = tags.FLAG_READ | tags.FLAG_UNSENT
+_OWNERS = {Owner.MESSAGE: b"M", Owner.RECIPIENT: b"R", Owner.ATTACHMENT: b"A"}
+_HEAD = struct.Struct(">HI")
+_COUNT = struct.Struct(">I")
+_U32 = struct.Struct("<I")
+_LARGE: Final = 4096
+
+
+def digest_of(root: Node, content: bytes) -> bytes:
+    """SHA-256 of the canonical form of the message at ``root``."""
+    state = hashlib.sha256(_VERSION)
+    _feed(root, content, state.update)
+    return state.digest()
+
+
+def _feed(node: Node, content: bytes, update: Callable[[bytes | memoryview], None]) -> None:
+    entries = []
+    for tag, start, stop, name in node.properties:
+        number = tag >> 16
+        if name is not None:
+            entries.append((name, tag & 0xFFFF, start, stop))
+        elif number not in EXCLUDED:
+            entries.append((number.to_bytes(2, "big"), tag & 0xFFFF, start, stop))
+    entries.sort()
+    small: list[bytes | memoryview] = [_OWNERS[node.owner], _COUNT.pack(len(entries))]
+    for key, kind, start, stop in entries:
+        if stop - start < _LARGE:
+            small += _canonical(key, kind, content[start:stop])
+            continue
+        update(b"".join(small))
+        small.clear()
+        for piece in _canonical(key, kind, memoryview(content)[start:stop]):
+            update(piece)
+    update(b"".join(small))
+    for child in node.children:
+        _feed(child, content, update)
+    update(b".")
+
+
+def _canonical(
+    key: bytes, kind: int, value: bytes | memoryview
+) -> tuple[bytes, bytes | memoryview]:
+    """Key, type, length and value; every string as UTF-16 without its terminating NUL."""
+    if kind in (UNICODE, STRING):
+        kind = STRING
+        if value[-2:] == b"\0\0":
+            value = value[:-2]
+    elif kind & CODE_PAGE and is_text(kind):
+        try:
+            value = bytes(value).decode(codec_of(kind)).encode("utf-16-le")
+            kind = STRING
+        except ValueError:  # not readable in its own code page: taken as it stands
+            pass
+        if kind == STRING and value[-2:] == b"\0\0":
+            value = value[:-2]
+    elif key == _FLAGS_KEY and len(value) == 4:
+        value = _U32.pack(_U32.unpack(value)[0] & _FLAGS_KEPT)
+    return _COUNT.pack(len(key)) + key + _HEAD.pack(kind, len(value)), value
+
+
+_FLAGS_KEY: Final = tags.MESSAGE_FLAGS.to_bytes(2, "big")

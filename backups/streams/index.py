@@ -1,0 +1,197 @@
+"""What the catalog keeps of an item so that it can be found without its bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from backups.streams import tags
+from backups.streams.digest import digest_of
+from backups.streams.fields import Fields, address_of, note, sender_of
+from backups.streams.properties import PropertyName
+from backups.streams.tokens import Node, Owner, Scan
+
+MAX_TEXT: Final = 4_000
+"""Characters kept of a subject or a list of people."""
+
+MAX_ATTACHMENTS: Final = 100
+"""Attachments named in a record; a note says how many there are beyond."""
+
+KEYWORDS: Final = PropertyName(tags.PS_PUBLIC_STRINGS, name="Keywords")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRecord:
+    """Searchable facts of one item. Texts are shortened to ``MAX_TEXT``.
+
+    Times are aware, in UTC. ``size`` is the payload's, attachment sizes are those of their
+    content, in bytes. ``importance`` is 0 low, 1 normal, 2 high. ``conversation`` is the
+    conversation's id in hexadecimal, ``digest`` the normalised digest, empty when the stream
+    could not be read to its end. ``notes`` say what could not be read.
+    """
+
+    item_class: str = ""
+    subject: str = ""
+    sender_name: str = ""
+    sender_address: str = ""
+    to: str = ""
+    cc: str = ""
+    sent_at: datetime | None = None
+    received_at: datetime | None = None
+    size: int = 0
+    is_read: bool = False
+    importance: int = 1
+    categories: tuple[str, ...] = ()
+    has_attachments: bool = False
+    attachments: tuple[tuple[str, int], ...] = ()
+    message_id: str = ""
+    conversation: str = ""
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    def to_record(self) -> dict[str, object]:
+        """Only strings, integers, booleans, None and lists; times as microseconds since 1970."""
+        record: dict[str, object] = dataclasses.asdict(self)
+        for name in ("sent_at", "received_at"):
+            moment = getattr(self, name)
+            record[name] = None if moment is None else (moment - _EPOCH) // _MICROSECOND
+        record["categories"] = list(self.categories)
+        record["attachments"] = [list(entry) for entry in self.attachments]
+        record["notes"] = list(self.notes)
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, object]) -> IndexRecord:
+        """Read what ``to_record`` wrote; fields of a later version are left aside.
+
+        Raises ValueError on anything else.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = {name: value for name, value in record.items() if name in known}
+        try:
+            for name in ("sent_at", "received_at"):
+                values[name] = _moment(values.get(name))
+            for name in ("categories", "notes"):
+                values[name] = tuple(str(entry) for entry in _listed(values.get(name)))
+            pairs = [tuple(_listed(entry)) for entry in _listed(values.get("attachments"))]
+            values["attachments"] = tuple((str(name), _number(size)) for name, size in pairs)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"not an index record: {error}") from error
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def index_of(scan: Scan, content: bytes, size: int) -> IndexRecord:
+    """The record of what ``scan`` found in ``content``; ``size`` is the payload's in bytes."""
+    notes: list[str] = []
+    digest = ""
+    if scan.fault is None:
+        digest = digest_of(scan.root, content).hex()
+    else:
+        note(notes, str(scan.fault))
+    fields = Fields(scan.root, content, notes)
+    sender_name, sender_address = sender_of(fields)
+    attachments = _attachments(scan.root, content, notes)
+    flags = fields.integer(tags.MESSAGE_FLAGS) or 0
+    importance = fields.integer(tags.IMPORTANCE)
+    return IndexRecord(
+        item_class=fields.text(tags.MESSAGE_CLASS)[:255],
+        subject=fields.text(tags.SUBJECT)[:MAX_TEXT],
+        sender_name=sender_name[:MAX_TEXT],
+        sender_address=sender_address[:MAX_TEXT],
+        to=_people(scan.root, content, tags.RECIPIENT_TO) or fields.text(tags.DISPLAY_TO),
+        cc=_people(scan.root, content, tags.RECIPIENT_CC) or fields.text(tags.DISPLAY_CC),
+        sent_at=fields.time(tags.CLIENT_SUBMIT_TIME),
+        received_at=fields.time(tags.MESSAGE_DELIVERY_TIME),
+        size=size,
+        is_read=bool(flags & tags.FLAG_READ or fields.value(tags.READ)),
+        importance=importance if importance in (0, 1, 2) else 1,
+        categories=_categories(fields),
+        has_attachments=bool(attachments),
+        attachments=attachments,
+        message_id=fields.text(tags.INTERNET_MESSAGE_ID)[:MAX_TEXT],
+        conversation=_conversation(fields),
+        digest=digest,
+        notes=tuple(notes),
+    )
+
+
+def attachment_name(fields: Fields) -> str:
+    """The name an attachment has for people; never a path to be used on a disk."""
+    return fields.text(tags.ATTACH_LONG_FILENAME, tags.ATTACH_FILENAME, tags.DISPLAY_NAME)
+
+
+def _people(root: Node, content: bytes, kind: int) -> str:
+    """Recipients of one kind as "Name <address>", separated by semicolons.
+
+    Damage in a recipient leaves no note: the bytes of one of many people rarely matter to a search.
+    """
+    shown: list[str] = []
+    length = 0
+    for node in root.nodes(Owner.RECIPIENT):
+        fields = Fields(node, content, [])
+        if (fields.integer(tags.RECIPIENT_TYPE) or 0) & 0xF != kind:
+            continue
+        name = fields.text(tags.DISPLAY_NAME, tags.RECIPIENT_DISPLAY_NAME)
+        address = address_of(fields, tags.SMTP_ADDRESS, tags.ADDRESS_TYPE, tags.EMAIL_ADDRESS)
+        person = f"{name} <{address}>" if name and address and name != address else name or address
+        shown.append(person)
+        length += len(person) + 2
+        if length > MAX_TEXT:
+            break
+    return "; ".join(shown)[:MAX_TEXT]
+
+
+def _attachments(root: Node, content: bytes, notes: list[str]) -> tuple[tuple[str, int], ...]:
+    named: list[tuple[str, int]] = []
+    total = 0
+    for node in root.nodes(Owner.ATTACHMENT):
+        total += 1
+        if total > MAX_ATTACHMENTS:
+            continue
+        fields = Fields(node, content, notes)
+        if fields.value(tags.ATTACHMENT_HIDDEN):
+            continue
+        size = fields.length(tags.ATTACH_DATA)
+        for message in node.nodes(Owner.MESSAGE):
+            size = max(message.stop - message.start, 0)
+        named.append((attachment_name(fields)[:MAX_TEXT], size))
+    if total > MAX_ATTACHMENTS:
+        note(notes, f"{total - MAX_ATTACHMENTS} more attachments are not listed")
+    return tuple(named)
+
+
+def _categories(fields: Fields) -> tuple[str, ...]:
+    value = fields.named(KEYWORDS)
+    return tuple(map(str, value[:MAX_ATTACHMENTS])) if isinstance(value, list) else ()
+
+
+def _conversation(fields: Fields) -> str:
+    """PidTagConversationId; without it the GUID in PidTagConversationIndex (MS-OXOMSG 2.2.1.3)."""
+    known = fields.binary(tags.CONVERSATION_ID)
+    if len(known) == 16:
+        return known.hex()
+    return fields.binary(tags.CONVERSATION_INDEX)[6:22].hex()
+
+
+def _moment(value: object) -> datetime | None:
+    return None if value is None else _EPOCH + _number(value) * _MICROSECOND
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is not a number")
+    return value
+
+
+def _listed(value: object) -> Iterable[object]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{value!r} is not a list")
+    return value

@@ -1,0 +1,150 @@
+"""One payload, read once: everything that is asked of it shares the same scan."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from backups.parts import CutItem
+from backups.streams import tags
+from backups.streams.container import Container, ServerBuild, read_container
+from backups.streams.cut import cut_container, cut_whole
+from backups.streams.digest import digest_of
+from backups.streams.errors import StreamError
+from backups.streams.index import IndexRecord, index_of
+from backups.streams.item import Envelope, Item, item_from
+from backups.streams.properties import decode_text, is_text
+from backups.streams.tokens import Scan, scan
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSummary:
+    """What a valid payload is. Sizes in bytes; counts include embedded messages' contents."""
+
+    build: ServerBuild | None
+    item_class: str
+    properties: int
+    recipients: int
+    attachments: int
+    embedded: int
+    buffers: int
+    content_size: int
+    size: int
+
+
+class ItemStream:
+    """A payload whose container is sound. Make it with ``open_stream``.
+
+    The scan happens at the first question that needs it and is kept.
+    """
+
+    def __init__(self, payload: bytes, container: Container) -> None:
+        self.payload = payload
+        self.container = container
+
+    @property
+    def content(self) -> bytes:
+        return self.container.content
+
+    @functools.cached_property
+    def scan(self) -> Scan:
+        """The tree as far as it could be read. Its fault counts bytes from the payload's start."""
+        found = scan(self.container.content)
+        if found.fault is not None:
+            found.fault.offset = self.container.payload_offset(found.fault.offset)
+        return found
+
+    def summary(self) -> StreamSummary:
+        """Facts about a stream that is whole; raises the StreamError of one that is not."""
+        self._check()
+        root = self.scan.root
+        return StreamSummary(
+            build=self.container.build,
+            item_class=self._item_class(),
+            properties=self.scan.properties,
+            recipients=self.scan.recipients,
+            attachments=self.scan.attachments,
+            embedded=self.scan.embedded,
+            buffers=len(self.container.frames),
+            content_size=root.stop,
+            size=len(self.payload),
+        )
+
+    def item(self) -> Item:
+        """The decoded tree. Raises StreamError for a stream that is not whole or out of order."""
+        self._check()
+        try:
+            item = item_from(self.scan.root, self.content)
+        except StreamError as error:
+            error.offset = self.container.payload_offset(error.offset)
+            raise
+        item.envelope = Envelope(self.container.prefix, self.container.frames)
+        return item
+
+    def index(self) -> IndexRecord:
+        """The record for the catalog; never raises, its notes say what could not be read."""
+        return index_of(self.scan, self.content, len(self.payload))
+
+    def digest(self) -> bytes:
+        """32 bytes that stay the same when a server rewrites ids, dates and build numbers.
+
+        Raises the StreamError of a stream that is not whole.
+        """
+        self._check()
+        return digest_of(self.scan.root, self.content)
+
+    def cut(self) -> CutItem:
+        """The parts and their recipe; a stream that is not whole becomes skeleton only."""
+        if not self.container.regular or self.scan.fault is not None:
+            return cut_whole(self.payload)
+        return cut_container(self.container, self.scan.root)
+
+    def _check(self) -> None:
+        if self.scan.fault is not None:
+            raise self.scan.fault
+
+    def _item_class(self) -> str:
+        for tag, start, stop, _ in self.scan.root.properties:
+            if tag >> 16 == tags.MESSAGE_CLASS and is_text(tag & 0xFFFF):
+                try:
+                    return decode_text(tag & 0xFFFF, self.content[start:stop])
+                except ValueError:
+                    return ""
+        return ""
+
+
+def open_stream(payload: bytes) -> ItemStream:
+    """Read the operations of ``payload``; raises StreamError when their lengths don't add up."""
+    return ItemStream(payload, read_container(payload))
+
+
+def validate(payload: bytes) -> StreamSummary:
+    """Accept a payload only if it is whole: operations, value lengths and markers add up.
+
+    Raises StreamTruncated when it ends early, StreamUnknown when it uses something unknown to
+    this reader, StreamError for any other damage; each names the offset in the payload.
+    """
+    return open_stream(payload).summary()
+
+
+def read_item(payload: bytes) -> Item:
+    """The decoded tree of ``payload``; raises StreamError as ``validate`` does."""
+    return open_stream(payload).item()
+
+
+def index_record(payload: bytes) -> IndexRecord:
+    """The catalog's record; of a broken container, a record whose notes say so."""
+    try:
+        return open_stream(payload).index()
+    except StreamError as error:
+        return IndexRecord(size=len(payload), notes=(str(error),))
+
+
+def normalised_digest(payload: bytes) -> bytes:
+    """See ``ItemStream.digest``."""
+    return open_stream(payload).digest()
+
+
+def cut(payload: bytes) -> CutItem:
+    """See ``ItemStream.cut``; raises StreamError only for a broken container."""
+    return open_stream(payload).cut()
