@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from backups.infrastructure.models import MailboxKey
 from backups.infrastructure.services import open_stored
@@ -20,6 +22,7 @@ from tenants.models import TenantKey
 from tenants.secrets import seal, unseal
 
 VERSION = 1
+Key = TypeVar("Key", TenantKey, MailboxKey)
 
 
 @lru_cache(maxsize=1)
@@ -40,7 +43,7 @@ def tenant_keys() -> TenantKeys:
     row = TenantKey.objects.filter(version=VERSION).first()
     if row is None:
         wrapped = TenantKeys.generate().wrapped_by(root_key(), tenant_id)
-        row = _first(TenantKey, {"version": VERSION}, wrapped)
+        row = _first(TenantKey.objects.all(), {"version": VERSION}, wrapped)
     return TenantKeys.unwrap(bytes(row.wrapped), root_key(), tenant_id)
 
 
@@ -50,7 +53,9 @@ def mailbox_key(mailbox_id: UUID, keys: TenantKeys) -> bytes:
     row = MailboxKey.objects.filter(mailbox_id=mailbox_id, version=VERSION).first()
     if row is None:
         wrapped = keys.wrap_mailbox_key(new_key(), tenant_id, mailbox_id)
-        row = _first(MailboxKey, {"mailbox_id": mailbox_id, "version": VERSION}, wrapped)
+        row = _first(
+            MailboxKey.objects.all(), {"mailbox_id": mailbox_id, "version": VERSION}, wrapped
+        )
     return keys.unwrap_mailbox_key(bytes(row.wrapped), tenant_id, mailbox_id)
 
 
@@ -99,12 +104,10 @@ class _MailboxKeys(dict[UUID, bytes]):
         return self[mailbox_id]
 
 
-def _first(
-    model: type[TenantKey] | type[MailboxKey], values: dict[str, object], wrapped: bytes
-) -> TenantKey | MailboxKey:
+def _first(keys: QuerySet[Key], values: dict[str, UUID | int], wrapped: bytes) -> Key:
     """Insert a key unless somebody else just did: whoever was first made the key that counts."""
     try:
         with transaction.atomic(using=APP):
-            return model.objects.create(**values, wrapped=wrapped)
+            return keys.create(**values, wrapped=wrapped)
     except IntegrityError:
-        return model.objects.get(**values)
+        return keys.get(**values)

@@ -16,7 +16,7 @@ from backups.repository import FolderBackend
 from backups.repository import Repository as StoredRepository
 from portal.ids import uuid7
 from tenants.audit.services import record
-from tenants.isolation.scope import OPERATOR, tenant_scope
+from tenants.isolation.scope import OPERATOR, operator_scope, tenant_scope
 from tenants.models import Tenant
 
 DEFAULT_PROXY = "Default proxy"
@@ -62,7 +62,7 @@ def allocate(
     *, tenant: Tenant, repository: Repository, name: str, quota_bytes: int | None = None
 ) -> Allocation:
     """Give a tenant a share of a repository. The tenant sees ``name`` only."""
-    with transaction.atomic(using=OPERATOR):
+    with operator_scope(), transaction.atomic(using=OPERATOR):
         allocation = Allocation(
             id=uuid7(),
             tenant=tenant,

@@ -43,7 +43,7 @@ def _queue_tasks(session_id: UUID) -> str:
     session = Session.objects.select_for_update(of=("self",)).get(pk=session_id)
     if not session.is_open or Task.objects.filter(session=session).exists():
         return ""
-    job = Job.objects.select_related("allocation").get(pk=session.job_id)
+    job = Job.objects.select_related("allocation").get(sessions=session)
     cover_organization(job)
     repository = repository_of(job.allocation)
     covered = Coverage.objects.filter(job=job, mailbox__retired_at=None).select_related("mailbox")

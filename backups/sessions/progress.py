@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -31,7 +30,7 @@ class TaskProgress:
         self.warned = False
         self._mailbox = mailbox
         self._lost = lost
-        self._counters: Counter[str] = Counter()
+        self._counters: dict[str, float] = {}
         self._expected = 0
         self._handled = 0
         self._looked = 0.0
@@ -56,7 +55,8 @@ class TaskProgress:
         self._handled += items
 
     def count(self, **counters: float) -> None:
-        self._counters.update(counters)  # type: ignore[arg-type]  # seconds are counted too
+        for name, value in counters.items():
+            self._counters[name] = self._counters.get(name, 0) + value
 
     def flush(self) -> None:
         services.count(self.claimed, dict(self._counters))

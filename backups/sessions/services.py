@@ -79,7 +79,12 @@ def claim(*, queue: str, owner: str, limit: int = MAILBOXES_PER_SLICE) -> list[C
 
     Returns an empty list when nothing waits. Two workers never get the same task.
     """
-    values = {"queue": queue, "owner": owner[:100], "limit": limit, "lease": lease_seconds()}
+    values: dict[str, str | int] = {
+        "queue": queue,
+        "owner": owner[:100],
+        "limit": limit,
+        "lease": lease_seconds(),
+    }
     with transaction.atomic(using=OPERATOR), connections[OPERATOR].cursor() as cursor:
         cursor.execute(_CLAIM, values)
         claims = [Claim(*row) for row in cursor.fetchall()]
@@ -108,7 +113,7 @@ def extend_lease(claimed: Claim) -> bool:
             " WHERE id = %s AND attempt = %s AND state = 'running'",
             [lease_seconds(), claimed.task_id, claimed.attempt],
         )
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def fence(claimed: Claim) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
@@ -28,15 +29,15 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        person = request.user if request.user.is_authenticated else None
+        person_id = request.user.pk if request.user.is_authenticated else None
         tenant_path = _TENANT_PATH.match(request.path_info)
         operator_path = _OPERATOR_PATH.match(request.path_info)
-        if person is None and (tenant_path or operator_path):
+        if person_id is None and (tenant_path or operator_path):
             return redirect_to_login(request.get_full_path())
         try:
-            with person_scope(person.pk if person else None):
-                if tenant_path:
-                    _enter(request, tenant_path["slug"])
+            with person_scope(person_id):
+                if person_id and tenant_path:
+                    _enter(request, tenant_path["slug"], person_id)
                 response = self._respond(request, as_operator=operator_path is not None)
                 if response.status_code >= 500 or getattr(request, "view_failed", False):
                     transaction.set_rollback(True, using=APP)
@@ -57,13 +58,13 @@ class TenantMiddleware:
             return self.get_response(request)
 
 
-def _enter(request: HttpRequest, slug: str) -> None:
+def _enter(request: HttpRequest, slug: str, person_id: UUID) -> None:
     """Set ``request.tenant`` and ``request.membership``; 404 for whoever is not a member."""
-    tenant = Tenant.objects.filter(slug=slug, memberships__person_id=request.user.pk).first()
+    tenant = Tenant.objects.filter(slug=slug, memberships__person_id=person_id).first()
     if tenant is None:
         raise Http404
     enter_tenant(tenant.pk)
     request.tenant = tenant  # type: ignore[attr-defined]
     request.membership = Membership.objects.get(  # type: ignore[attr-defined]
-        tenant=tenant, person_id=request.user.pk
+        tenant=tenant, person_id=person_id
     )

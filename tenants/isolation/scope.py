@@ -53,16 +53,18 @@ def tenant_scope(tenant_id: UUID, *, person_id: UUID | None = None) -> Iterator[
     outer = _tenant.get()
     if outer is not None and outer != tenant_id:
         raise NoTenant(f"tenant {outer} is active; {tenant_id} cannot be entered inside it")
+    nested = connections[APP].in_atomic_block
     with transaction.atomic(using=APP):
-        before = _settings()
+        before = _settings() if nested else ("", "")
         _apply(str(tenant_id), str(person_id) if person_id else before[1])
         token = _tenant.set(tenant_id)
         try:
             yield
         finally:
             _tenant.reset(token)
-            if not connections[APP].needs_rollback:
-                _apply(*before)
+        # After an error the rollback restores the settings, and no statement would be accepted.
+        if nested:
+            _apply(*before)
 
 
 @contextmanager

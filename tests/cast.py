@@ -1,0 +1,242 @@
+"""The one cast of the tests: the provider's operator, Acme and Globex, and what they own.
+
+``Cast`` makes everything a page can show, without an Exchange: rows only. Every text of Globex
+carries ``CANARY``, which must never reach anybody of Acme.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.utils import timezone
+
+from backups.catalog.models import (
+    BlobLocation,
+    Folder,
+    ItemFault,
+    ItemVersion,
+    MailboxBackup,
+    Pack,
+    RestorePoint,
+    SyncCursor,
+)
+from backups.infrastructure.keys import ensure_root_key, mailbox_key, tenant_keys
+from backups.infrastructure.models import Allocation, Repository
+from backups.infrastructure.services import allocate, create_repository, default_proxy
+from backups.jobs.models import Coverage, Job
+from backups.jobs.services import create_job
+from backups.organizations.models import Mailbox, Organization
+from backups.organizations.services import connect_organization
+from backups.restores.models import RestoreItem
+from backups.sessions.models import Kind, Session, SessionLog, State, Task
+from tenants.isolation.scope import tenant_scope
+from tenants.models import Person, Tenant
+from tenants.people.permissions import Role
+from tenants.services import add_member, create_person, create_tenant
+
+CANARY = "GLOBEX-CANARY"
+PASSWORD = "correct horse battery"  # the tests' own
+
+
+@dataclass
+class Company:
+    """What one tenant owns."""
+
+    tenant: Tenant
+    organization: Organization
+    mailbox: Mailbox
+    allocation: Allocation
+    job: Job
+    session: Session
+    task: Task
+    backup: MailboxBackup
+    folder: Folder
+    point: RestorePoint
+    item: ItemVersion
+
+    @property
+    def id(self) -> UUID:
+        return self.tenant.pk
+
+
+@dataclass
+class Cast:
+    operator: Person
+    admin: Person
+    reader: Person
+    restorer: Person
+    globex_admin: Person
+    repository: Repository
+    acme: Company
+    globex: Company
+
+
+def make_cast(folder: Path) -> Cast:
+    """The whole cast, in the test's database; the repository lies in ``folder``."""
+    ensure_root_key()
+    repository = create_repository(
+        proxy=default_proxy(), name="Main repository", location=folder / "repository"
+    )
+    acme = make_company("Acme", "acme", repository, "")
+    globex = make_company("Globex", "globex", repository, CANARY)
+    people = {
+        name: create_person(
+            email=f"{name}@{domain}", name=name.title(), password=PASSWORD, is_operator=is_operator
+        )
+        for name, domain, is_operator in (
+            ("operator", "provider.example", True),
+            ("admin", "acme.example", False),
+            ("reader", "acme.example", False),
+            ("restorer", "acme.example", False),
+            ("globex_admin", "globex.example", False),
+        )
+    }
+    add_member(tenant=acme.tenant, person=people["admin"], role=Role.ADMINISTRATOR)
+    add_member(tenant=acme.tenant, person=people["reader"], role=Role.AUDITOR)
+    add_member(tenant=acme.tenant, person=people["restorer"], role=Role.RESTORE_OPERATOR)
+    add_member(tenant=globex.tenant, person=people["globex_admin"], role=Role.ADMINISTRATOR)
+    return Cast(repository=repository, acme=acme, globex=globex, **people)
+
+
+def make_company(name: str, slug: str, repository: Repository, mark: str) -> Company:
+    """A tenant with one of everything. ``mark`` goes into every text it has."""
+    tenant = create_tenant(name=f"{name} {mark}".strip(), slug=slug)
+    allocation = allocate(
+        tenant=tenant, repository=repository, name=f"Allocation of {name} {mark}".strip()
+    )
+    with tenant_scope(tenant.pk):
+        organization = connect_organization(
+            name=f"{name} Online {mark}".strip(),
+            directory=f"{slug}.example",
+            client_id="00000000-0000-0000-0000-000000000001",
+            certificate="not a certificate",
+            private_key=f"private key of {name} {mark}",
+        )
+        mailbox = Mailbox.objects.create(
+            organization=organization,
+            source_id=f"MBX:{slug}",
+            address=f"mara{mark}@{slug}.example",
+            name=f"Mara {mark}".strip(),
+            kind="user",
+        )
+        job = create_job(
+            name=f"{name} job {mark}".strip(), organization=organization, allocation=allocation
+        )
+        return _history(tenant, organization, mailbox, allocation, job, mark)
+
+
+def _history(
+    tenant: Tenant,
+    organization: Organization,
+    mailbox: Mailbox,
+    allocation: Allocation,
+    job: Job,
+    mark: str,
+) -> Company:
+    now = timezone.now()
+    backup = MailboxBackup.objects.create(mailbox=mailbox, allocation=allocation, head=1)
+    session = Session.objects.create(
+        kind=Kind.BACKUP,
+        job=job,
+        organization=organization,
+        state=State.SUCCESS,
+        started_at=now,
+        ended_at=now,
+        mailboxes_total=1,
+        mailboxes_done=1,
+        items_new=1,
+    )
+    task = Task.objects.create(
+        session=session,
+        mailbox=mailbox,
+        backup=backup,
+        repository=allocation.repository,
+        queue="proxy_000000000000",
+        kind=Kind.BACKUP,
+        state=State.SUCCESS,
+        ended_at=now,
+    )
+    SessionLog.objects.create(
+        session=session,
+        level=SessionLog.Level.WARNING,
+        mailbox=mailbox.address,
+        item_id="AAMk-item",
+        message=f"Not saved, it will be tried again {mark}".strip(),
+    )
+    folder = Folder.objects.create(
+        backup=backup, folder_id="inbox", name=f"Inbox {mark}".strip(), kind="IPF.Note", first=1
+    )
+    point = RestorePoint.objects.create(
+        backup=backup, sequence=1, taken_at=now - timedelta(hours=1), items=1, bytes=4096
+    )
+    item = ItemVersion.objects.create(
+        backup=backup,
+        item_id="AAMk-item",
+        change_key="CQ",
+        folder_id="inbox",
+        first=1,
+        item_class="IPM.Note",
+        subject=f"Quarterly figures {mark}".strip(),
+        sender=f"Noor {mark} <noor@example.net>",
+        recipients=mailbox.address,
+        received_at=datetime(2026, 11, 20, 8, 30, tzinfo=UTC),
+        size=4096,
+        attachments=[[f"figures {mark}.xlsx", 2048]],
+        digest=os.urandom(32),
+        sha256=os.urandom(32),
+        references=b"sealed",
+    )
+    _one_of_everything_else(backup, task, item, mark)
+    return Company(
+        tenant,
+        organization,
+        mailbox,
+        allocation,
+        job,
+        session,
+        task,
+        backup,
+        folder,
+        point,
+        item,
+    )
+
+
+def _one_of_everything_else(
+    backup: MailboxBackup, task: Task, item: ItemVersion, mark: str
+) -> None:
+    repository = backup.allocation.repository
+    mailbox_key(backup.mailbox_id, tenant_keys())
+    Coverage.objects.create(job=task.session.job, mailbox=backup.mailbox, repository=repository)
+    SyncCursor.objects.create(backup=backup, stream="hierarchy", sealed=b"sealed")
+    ItemFault.objects.create(
+        backup=backup, folder_id="inbox", item_id="AAMk-bad", reason=f"damaged stream {mark}"
+    )
+    Pack.objects.create(repository=repository, name=f"pack{mark}", pack_class="S", size=1024)
+    BlobLocation.objects.create(
+        repository=repository, blob=os.urandom(32), pack=f"pack{mark}", offset=0, length=512
+    )
+    restore = Session.objects.create(
+        kind=Kind.RESTORE,
+        organization=task.session.organization,
+        state=State.SUCCESS,
+        started_at=timezone.now(),
+        ended_at=timezone.now(),
+    )
+    restore_task = Task.objects.create(
+        session=restore,
+        mailbox=backup.mailbox,
+        backup=backup,
+        repository=repository,
+        queue="interactive",
+        kind=Kind.RESTORE,
+        state=State.SUCCESS,
+        ended_at=timezone.now(),
+    )
+    RestoreItem.objects.create(
+        task=restore_task, version=item, state=RestoreItem.State.RESTORED, reason=mark
+    )
