@@ -9,5 +9,9 @@ app_name = "tenants"
 urlpatterns = [
     path("", start.start, name="start"),
     path("t/<slug:slug>/", RedirectView.as_view(pattern_name="backups:organizations"), name="home"),
-    path("operator/", RedirectView.as_view(pattern_name="backups:operator-organizations"), name="operator"),
+    path(
+        "operator/",
+        RedirectView.as_view(pattern_name="backups:operator-organizations"),
+        name="operator",
+    ),
 ]

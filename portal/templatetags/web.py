@@ -170,6 +170,14 @@ def control(field: BoundField) -> SafeString:
 
 
 @register.filter
+def filter_control(field: BoundField) -> SafeString:
+    """A control of a list's filter: choosing from a list applies it at once."""
+    if isinstance(field.field.widget, Select):
+        return field.as_widget(attrs={"class": "form-select", "data-submits": ""})
+    return field.as_widget(attrs={"class": "form-control"})
+
+
+@register.filter
 def is_checkbox(field: BoundField) -> bool:
     return isinstance(field.field.widget, CheckboxInput)
 

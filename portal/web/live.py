@@ -12,7 +12,12 @@ STOP_POLLING = 286
 
 
 def live(
-    request: HttpRequest, template: str, fragment: str, context: Mapping[str, object], *, running: bool
+    request: HttpRequest,
+    template: str,
+    fragment: str,
+    context: Mapping[str, object],
+    *,
+    running: bool,
 ) -> HttpResponse:
     """The page, or for htmx the named fragment of it; a finished one ends the polling.
 

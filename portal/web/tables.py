@@ -29,7 +29,9 @@ class Table(tables.Table):  # type: ignore[misc]
 class StateColumn(tables.Column):  # type: ignore[misc]
     """A ``TextChoices`` state as a badge."""
 
-    def render(self, value: str, record: Model, bound_column: tables.columns.BoundColumn) -> SafeString:
+    def render(
+        self, value: str, record: Model, bound_column: tables.columns.BoundColumn
+    ) -> SafeString:
         name = f"get_{bound_column.accessor}_display"
         raw = getattr(record, bound_column.accessor)
         label = getattr(record, name)() if hasattr(record, name) else value

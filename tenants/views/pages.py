@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
@@ -53,7 +54,9 @@ def tenant_page(
                 raise Http404
             if not allowed(membership.role, permission):
                 raise PermissionDenied
-            return view(cast(TenantRequest, request), *args, **kwargs)
+            inside = cast("TenantRequest", request)
+            with timezone.override(inside.tenant.time_zone):
+                return view(inside, *args, **kwargs)
 
         return never_cache(require_http_methods(list(methods))(guarded))
 
@@ -67,6 +70,6 @@ def operator_page(view: PersonView[P]) -> GuardedView[P]:
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not getattr(request.user, "is_operator", False):
             raise Http404
-        return view(cast(PersonRequest, request), *args, **kwargs)
+        return view(cast("PersonRequest", request), *args, **kwargs)
 
     return never_cache(require_http_methods(["GET", "HEAD"])(guarded))

@@ -1,0 +1,122 @@
+"""What a mailbox held at a restore point: its folders as a tree, and one page of items."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Q
+
+from backups.catalog.forms import BrowseForm
+from backups.catalog.models import Folder, ItemVersion, RestorePoint
+from backups.catalog.querysets import ItemVersionQuerySet
+
+PAGE = 50
+"""Items of a page."""
+DEEPEST = 8
+"""Folders below this level are drawn at this level; a loop of parents ends here too."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFolder:
+    """A folder as a line of the tree: ``depth`` from 0, ``items`` at the restore point."""
+
+    folder: Folder
+    depth: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is looked at. No ``folder`` means the whole mailbox."""
+
+    point: RestorePoint
+    folder: str
+    words: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A place in a mailbox with everything its page shows."""
+
+    place: Place
+    folders: Sequence[TreeFolder]
+    page: Page[ItemVersion]
+
+    @property
+    def folder(self) -> Folder | None:
+        """The chosen folder, None for the whole mailbox or one that is not there."""
+        chosen = (line.folder for line in self.folders)
+        return next((row for row in chosen if row.folder_id == self.place.folder), None)
+
+
+def browse(point: RestorePoint, form: BrowseForm, page: object) -> Contents:
+    """Look into the mailbox where the address says; without a folder, into the first that is full.
+
+    A search, or the look at deleted items, covers the whole mailbox unless a folder is named.
+    """
+    deleted, words = form.yes("deleted"), form.words("q")
+    folders = tree(point, deleted=deleted)
+    folder = form.words("folder")
+    if not folder and not words and not deleted and not form.yes("everywhere"):
+        folder = next((line.folder.folder_id for line in folders if line.items), "")
+    place = Place(point, folder, words, deleted)
+    return Contents(place, folders, items(place, page))
+
+
+def tree(point: RestorePoint, *, deleted: bool = False) -> list[TreeFolder]:
+    """The folders at the point, parents before children, well-known ones first.
+
+    With ``deleted`` the counts are of what is gone, and folders that are gone are listed too.
+    """
+    folders = Folder.objects.filter(backup=point.backup_id, first__lte=point.sequence)
+    shown = folders.order_by("folder_id", "-first").distinct("folder_id")
+    if not deleted:
+        shown = folders.at(point.sequence)
+    counted = _versions(point, deleted=deleted).order_by().values_list("folder_id")
+    counts = dict(counted.annotate(Count("pk")))
+    return list(_walk(list(shown), counts))
+
+
+def items(place: Place, page: object) -> Page[ItemVersion]:
+    """One page of items, newest first; a page out of range shows the last one."""
+    rows = _versions(place.point, deleted=place.deleted)
+    if place.folder:
+        rows = rows.filter(folder_id=place.folder)
+    if place.words:
+        found = Q(subject__icontains=place.words) | Q(sender__icontains=place.words)
+        rows = rows.filter(found | Q(recipients__icontains=place.words))
+    ordered = rows.for_lists().order_by("-received_at", "-pk")
+    return Paginator(ordered, PAGE).get_page(page)
+
+
+def _versions(point: RestorePoint, *, deleted: bool) -> ItemVersionQuerySet:
+    versions = ItemVersion.objects.filter(backup=point.backup_id)
+    if not deleted:
+        return versions.at(point.sequence)
+    # In a query of its own: its order decides which version of an item is the newest.
+    return ItemVersion.objects.filter(pk__in=versions.gone_by(point.sequence).values("pk"))
+
+
+def _walk(folders: Sequence[Folder], counts: dict[str, int]) -> Iterator[TreeFolder]:
+    known = {folder.folder_id for folder in folders}
+    children: dict[str, list[Folder]] = defaultdict(list)
+    for folder in folders:
+        parent = folder.parent_id if folder.parent_id in known else ""
+        children[parent].append(folder)
+
+    def below(parent: str, depth: int) -> Iterator[TreeFolder]:
+        for folder in sorted(children.pop(parent, []), key=_rank):
+            yield TreeFolder(folder, min(depth, DEEPEST), counts.get(folder.folder_id, 0))
+            yield from below(folder.folder_id, depth + 1)
+
+    yield from below("", 0)
+    for parent in list(children):
+        yield from below(parent, 0)
+
+
+def _rank(folder: Folder) -> tuple[bool, bool, str]:
+    return (folder.well_known != "inbox", not folder.well_known, folder.name.casefold())

@@ -1,0 +1,57 @@
+"""The Backup Infrastructure view: a tenant's allocations, and the provider's proxies."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from uuid import UUID
+
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from backups.infrastructure.models import Allocation, Proxy
+from backups.infrastructure.querysets import condition, proxies_of
+from backups.sessions.models import State, Task
+from tenants.isolation.scope import OPERATOR
+from tenants.people.permissions import Permission
+from tenants.views.pages import PersonRequest, TenantRequest, operator_page, tenant_page
+
+
+@tenant_page(Permission.SEE_BACKUPS)
+def infrastructure(request: TenantRequest) -> HttpResponse:
+    allocations = list(Allocation.objects.prefetch_related("jobs__organization"))
+    proxies = proxies_of([allocation.repository_id for allocation in allocations])
+    now = timezone.now()
+    rows = [
+        {
+            "allocation": allocation,
+            "proxy": proxies[allocation.repository_id].name,
+            "proxy_state": condition(proxies[allocation.repository_id], now),
+        }
+        for allocation in allocations
+    ]
+    return render(request, "backups/infrastructure.html", {"rows": rows, "nav": "infrastructure"})
+
+
+@operator_page
+def operator_infrastructure(request: PersonRequest) -> HttpResponse:
+    shares: dict[UUID, list[Allocation]] = defaultdict(list)
+    for allocation in Allocation.objects.select_related("tenant").order_by("tenant__name"):
+        shares[allocation.repository_id].append(allocation)
+    tasks = Task.objects.filter(state__in=[State.QUEUED, State.RUNNING]).order_by()
+    counted = tasks.values_list("queue", "state").annotate(Count("pk"))
+    depth = {(queue, state): number for queue, state, number in counted}
+    now = timezone.now()
+    proxies = [
+        {
+            "proxy": proxy,
+            "state": condition(proxy, now),
+            "waiting": depth.get((proxy.queue, State.QUEUED), 0),
+            "running": depth.get((proxy.queue, State.RUNNING), 0),
+            "repositories": [(row, shares[row.pk]) for row in proxy.repositories.all()],
+        }
+        for proxy in Proxy.objects.using(OPERATOR).prefetch_related("repositories")
+    ]
+    context = {"proxies": proxies, "nav": "infrastructure"}
+    return render(request, "backups/operator_infrastructure.html", context)

@@ -1,0 +1,115 @@
+"""How backups are put into words and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django import template
+
+from backups.infrastructure.models import Allocation
+from backups.jobs.models import Job
+from backups.sessions.models import Session, Task
+
+register = template.Library()
+
+_CLASS_ICONS = (
+    ("ipm.note", "mail", "Message"),
+    ("ipm.schedule", "calendar-time", "Meeting request"),
+    ("ipm.appointment", "calendar-event", "Event"),
+    ("ipm.contact", "id", "Contact"),
+    ("ipm.distlist", "users", "Distribution list"),
+    ("ipm.task", "checkbox", "Task"),
+    ("ipm.stickynote", "note", "Note"),
+    ("ipm.activity", "activity", "Journal entry"),
+    ("report", "alert-circle", "Report"),
+)
+_MAILBOX_ICONS = {
+    "user": "user",
+    "shared": "users",
+    "room": "door",
+    "equipment": "device-desktop",
+    "archive": "archive",
+}
+_FOLDER_ICONS = {
+    "inbox": "inbox",
+    "sentitems": "send",
+    "drafts": "note",
+    "deleteditems": "trash",
+    "calendar": "calendar-event",
+    "contacts": "id",
+    "tasks": "checkbox",
+    "notes": "note",
+    "archive": "archive",
+}
+
+
+@register.filter
+def schedule(job: Job) -> str:
+    """The schedule of a job in words."""
+    if job.schedule == Job.Schedule.DAILY and job.daily_at is not None:
+        return f"Daily at {job.daily_at:%H:%M}"
+    if job.schedule == Job.Schedule.INTERVAL and job.interval_minutes is not None:
+        hours, minutes = divmod(job.interval_minutes, 60)
+        if hours and not minutes:
+            return "Every hour" if hours == 1 else f"Every {hours} hours"
+        return f"Every {job.interval_minutes} minutes"
+    return "By hand"
+
+
+@register.filter
+def retention(job: Job) -> str:
+    return f"{job.retention_days} days" if job.retention_days else "Kept forever"
+
+
+@register.filter
+def class_icon(item_class: str) -> str:
+    return next(
+        (i for prefix, i, _ in _CLASS_ICONS if item_class.lower().startswith(prefix)),
+        "file-unknown",
+    )
+
+
+@register.filter
+def class_name(item_class: str) -> str:
+    """What an item is, for those who cannot see the icon; its class where it has no name."""
+    return next(
+        (n for prefix, _, n in _CLASS_ICONS if item_class.lower().startswith(prefix)), item_class
+    )
+
+
+@register.filter
+def mailbox_icon(kind: str) -> str:
+    return _MAILBOX_ICONS.get(kind, "mailbox")
+
+
+@register.filter
+def folder_icon(well_known: str) -> str:
+    return _FOLDER_ICONS.get(well_known, "folder")
+
+
+@register.filter
+def share(part: int, whole: int | None) -> int:
+    """``part`` of ``whole`` in per cent, 0 when the whole is unknown."""
+    return min(100, 100 * part // whole) if whole else 0
+
+
+@register.filter
+def task_share(task: Task) -> int:
+    """How far one mailbox of a session is, in per cent."""
+    if task.ended_at is not None:
+        return 100
+    return share(task.items_handled, task.items_expected)
+
+
+@register.filter
+def took(session: Session) -> float | None:
+    """Seconds that a session took, or None when it has not ended."""
+    if session.started_at is None or session.ended_at is None:
+        return None
+    return (session.ended_at - session.started_at).total_seconds()
+
+
+@register.filter
+def used(allocations: Iterable[Allocation]) -> int:
+    """Bytes that the allocations of a repository hold together."""
+    return sum(allocation.used_bytes for allocation in allocations)
