@@ -12,8 +12,11 @@ from pathlib import Path
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.app.amqp import Queues as CeleryQueues
+from celery.signals import worker_shutting_down
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
+
+from portal.transport import closing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -103,3 +106,9 @@ def celery_settings(data_dir: Path, broker_url: str) -> dict[str, object]:
 app = Celery("portal", amqp=QueuesOnDemand)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_shutting_down.connect
+def stop_waiting(**about: object) -> None:
+    """Let the worker's main process look at its stop flag now."""
+    closing.set()

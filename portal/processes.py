@@ -75,7 +75,7 @@ def worker(name: str, queues: Sequence[str], *, concurrency: int) -> Child:
         environment={
             "REMAP_SIGTERM": "SIGQUIT",
             # What Celery warns root of, unpickling messages, can't happen: only JSON is accepted.
-            "PYTHONWARNINGS": "ignore::RuntimeWarning:celery.platforms",
+            "PYTHONWARNINGS": "ignore::UserWarning:celery.platforms",
         },
         stage=WORKERS,
         grace=10.0,

@@ -9,18 +9,25 @@ import contextlib
 import fcntl
 import functools
 import logging
+import math
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty
 from typing import Any
 from urllib.parse import quote
 
+from kombu import Connection
 from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
 from portal.messages import AGAIN, Folder
 
 logger = logging.getLogger(__name__)
+
+STEP = 0.2
+closing = threading.Event()
 
 Message = dict[str, Any]
 Row = filesystem.exchange_queue_t
@@ -163,3 +170,18 @@ class Transport(filesystem.Transport):
     """`filesystem://` with the transport option `folder`, where everything is kept."""
 
     Channel = Channel
+
+    def drain_events(self, connection: Connection, timeout: float | None = None) -> None:  # type: ignore[override]
+        """Deliver one message; TimeoutError after `timeout` seconds without any.
+
+        A worker asks for two seconds at a time and looks whether it should stop only in between;
+        once `closing` is set it is not kept waiting.
+        """
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            step = min(STEP, max(end - time.monotonic(), 0.01))
+            try:
+                return super().drain_events(connection, timeout=step)
+            except TimeoutError:
+                if closing.is_set() or time.monotonic() >= end:
+                    raise
