@@ -123,7 +123,7 @@ class BlobCodec:
         if header.id != ref.id or header.length != ref.length:
             raise Damaged(name, f"holds blob {header.id.hex()}, not {ref.id.hex()}")
         if header.dictionary != NO_DICTIONARY:
-            raise UnsupportedFormat(f"{name}: needs dictionary {header.dictionary}")
+            raise UnsupportedFormat(name, f"needs dictionary {header.dictionary}")
         head = bytes(blob[: _BOUND.size])
         try:
             body = AESGCM(ref.key).decrypt(header.nonce, blob[HEADER : header.size], head)
@@ -147,7 +147,7 @@ def read_header(blob: bytes | memoryview, name: str) -> BlobHeader:
     if magic != MAGIC:
         raise Damaged(name, "there is no blob where one should be")
     if version > VERSION:
-        raise UnsupportedFormat(f"{name}: blob version {version}, this version reads {VERSION}")
+        raise UnsupportedFormat(name, f"blob version {version}, this version reads {VERSION}")
     if number > PackClass.ATTACHMENT or compression > ZSTD or zero:
         raise Damaged(name, "the blob's header makes no sense")
     if length > MAX_PART or not TAG <= stored <= MAX_PART + TAG:

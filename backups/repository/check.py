@@ -8,7 +8,7 @@ from uuid import UUID
 
 from . import layout, packs
 from .chain import StoredCommit
-from .errors import Damaged, NotFound, RepositoryError, Unavailable, WrongKey
+from .errors import Damaged, NotFound, RepositoryError, Unavailable, Unreadable, WrongKey
 from .keys import RootKey
 from .packs import Location
 from .records import CommitKind
@@ -118,8 +118,8 @@ class _Tenant:
             content = memoryview(self._backend.get(key))
             headers = packs.scan(content, pack, key)
             if self._vault is not None:
-                entries = self._vault.pack_entries(pack)
-                if [(i, n) for i, _, n in entries] != [(h.id, h.size) for h in headers]:
+                stored = self._vault.read_pack(pack)
+                if [(i, n) for i, _, n in stored.blobs] != [(h.id, h.size) for h in headers]:
                     raise Damaged(key, "the directory does not match the blobs")
         except Unavailable:
             raise
@@ -136,7 +136,7 @@ class _Tenant:
         if self._vault is None:
             return
         try:
-            entries = self._vault.pack_entries(pack)
+            entries = self._vault.read_pack(pack).blobs
         except (Damaged, NotFound):
             return  # already a finding; its items will be missing blobs
         self._index.update((i, Location(pack, offset, n)) for i, offset, n in entries)
@@ -192,7 +192,7 @@ def _with_point(finding: Finding, point: int) -> Finding:
 
 
 def _finding(error: RepositoryError, name: str, mailbox: UUID | None = None) -> Finding:
-    if isinstance(error, Damaged):
+    if isinstance(error, Unreadable):
         return Finding(error.key, error.reason, mailbox)
     if isinstance(error, NotFound):
         return Finding(error.key, "missing", mailbox)

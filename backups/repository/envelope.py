@@ -55,7 +55,7 @@ def unseal(magic: bytes, key: bytes, bound: bytes, sealed: bytes, name: str) -> 
     if found != magic:
         raise Damaged(name, f"starts with {found!r} instead of {magic!r}")
     if version > VERSION:
-        raise UnsupportedFormat(f"{name}: version {version}, this version reads {VERSION}")
+        raise UnsupportedFormat(name, f"version {version}, this version reads {VERSION}")
     if compression > ZSTD or length > MAX_RECORD:
         raise Damaged(name, "the header makes no sense")
     head, nonce = sealed[: _HEAD.size], sealed[_HEAD.size : _HEAD.size + NONCE]

@@ -13,10 +13,6 @@ class NotARepository(RepositoryError):
     """There is no ``stowage.json`` at the place."""
 
 
-class UnsupportedFormat(RepositoryError):
-    """An object was written by a newer version than this one can read."""
-
-
 class Unavailable(RepositoryError):
     """The storage does not answer or refuses. Never to be read as "there is no such object"."""
 
@@ -39,13 +35,25 @@ class AlreadyExists(RepositoryError):
         self.key = key
 
 
-class Damaged(RepositoryError):
-    """An object is not what was written. ``key`` names it."""
+class Unreadable(RepositoryError):
+    """An object is there and can't be read. ``key`` names it."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason}")
         self.key = key
         self.reason = reason
+
+
+class Damaged(Unreadable):
+    """An object is not what was written."""
+
+
+class UnsupportedFormat(Unreadable):
+    """An object was written by a newer version than this one can read."""
+
+
+class WrongKey(Unreadable):
+    """The key at hand is not the one that wrapped this."""
 
 
 class CommitExists(RepositoryError):
@@ -59,10 +67,6 @@ class CommitExists(RepositoryError):
 
 class ChainBroken(RepositoryError):
     """A commit was to be written that does not follow the one before it. Nothing was written."""
-
-
-class WrongKey(RepositoryError):
-    """The key at hand is not the one that wrapped this."""
 
 
 class RootKeyError(RepositoryError):

@@ -59,10 +59,10 @@ def unwrap_key(
     if magic != _MAGIC:
         raise Damaged(name, "is not a wrapped key")
     if version > VERSION:
-        raise UnsupportedFormat(f"{name}: version {version}, this version reads {VERSION}")
+        raise UnsupportedFormat(name, f"version {version}, this version reads {VERSION}")
     if zero or wrapped_under != key_id(wrapping_key):
         expected, given = wrapped_under.hex(), key_id(wrapping_key).hex()
-        raise WrongKey(f"{name}: wrapped under key {expected}, the key at hand is {given}")
+        raise WrongKey(name, f"wrapped under key {expected}, the key at hand is {given}")
     head, nonce = wrapped[: _HEAD.size], wrapped[_HEAD.size : _HEAD.size + NONCE]
     try:
         return AESGCM(wrapping_key).decrypt(nonce, wrapped[_HEAD.size + NONCE :], head + bound)

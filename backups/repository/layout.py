@@ -103,7 +103,7 @@ def read_marker(content: bytes) -> UUID:
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(MARKER, f"can't be read: {error}") from error
     if version > FORMAT:
-        raise UnsupportedFormat(f"{MARKER}: format {version}, this version reads {FORMAT}")
+        raise UnsupportedFormat(MARKER, f"format {version}, this version reads {FORMAT}")
     if content != marker(repository_id):
         raise Damaged(MARKER, "the check does not match the content")
     return repository_id

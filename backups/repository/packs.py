@@ -5,8 +5,8 @@
     directory: a sealed record (envelope.py, magic "STWD") under the tenant's metadata key
     directory length u32 | blobs u32 | SHA-256 of all before these 44 bytes | magic "STWE"
 
-The pack's name is the SHA-256 of the whole object. The directory is msgpack: a list of
-[id, offset, length] in order of offset; its context binds tenant, class and where it starts.
+The pack's name is the SHA-256 of the whole object. The directory is msgpack: the
+class, and a list of [id, offset, length] in order of offset; its context binds tenant and offset.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class PackBuilder:
 
     def finish(self) -> tuple[StoredPack, bytearray]:
         """The pack as it is to be stored. The builder can't be used after this."""
-        bound = _directory_context(self._tenant, self.pack_class, len(self._content))
-        listing = msgpack.packb(self.entries)
+        bound = _directory_context(self._tenant, len(self._content))
+        listing = msgpack.packb([int(self.pack_class), self.entries])
         directory = envelope.seal(DIRECTORY_MAGIC, self._metadata_key, bound, listing)
         content = self._content
         content += directory
@@ -121,7 +121,7 @@ def read_head(head: bytes | memoryview, name: str) -> PackClass:
     if magic != MAGIC:
         raise Damaged(name, "does not start as a pack does")
     if version > VERSION:
-        raise UnsupportedFormat(f"{name}: pack version {version}, this version reads {VERSION}")
+        raise UnsupportedFormat(name, f"pack version {version}, this version reads {VERSION}")
     if zero or number > PackClass.ATTACHMENT:
         raise Damaged(name, "the pack's header makes no sense")
     return PackClass(number)
@@ -143,11 +143,12 @@ def read_directory(
     sealed: bytes, trailer: Trailer, start: int, *, tenant: UUID, metadata_key: bytes, name: str
 ) -> tuple[PackClass, list[Entry]]:
     """``start``: offset of the directory in the pack. Raises Damaged and UnsupportedFormat."""
-    pack_class, listing = _unseal_directory(sealed, start, tenant, metadata_key, name)
+    bound = _directory_context(tenant, start)
+    listing = envelope.unseal(DIRECTORY_MAGIC, metadata_key, bound, sealed, name)
     try:
-        entries = [
-            (blob_id, offset, length) for blob_id, offset, length in msgpack.unpackb(listing)
-        ]
+        number, entries = msgpack.unpackb(listing)
+        pack_class = PackClass(number)
+        entries = [(blob_id, offset, length) for blob_id, offset, length in entries]
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise Damaged(name, f"the directory can't be read: {error}") from error
     position = _HEAD.size
@@ -186,19 +187,5 @@ def _blobs(pack: bytes | memoryview, end: int, name: str) -> Iterator[BlobHeader
         position += header.size
 
 
-def _unseal_directory(
-    sealed: bytes, start: int, tenant: UUID, metadata_key: bytes, name: str
-) -> tuple[PackClass, bytes]:
-    failure: Damaged | None = None
-    for pack_class in PackClass:
-        bound = _directory_context(tenant, pack_class, start)
-        try:
-            listing = envelope.unseal(DIRECTORY_MAGIC, metadata_key, bound, sealed, name)
-            return pack_class, listing
-        except Damaged as error:
-            failure = error
-    raise failure or UnsupportedFormat(name)
-
-
-def _directory_context(tenant: UUID, pack_class: PackClass, start: int) -> bytes:
-    return envelope.context(f"pack-directory-{pack_class:d}", tenant, number=start)
+def _directory_context(tenant: UUID, start: int) -> bytes:
+    return envelope.context("pack-directory", tenant, number=start)

@@ -43,7 +43,6 @@ class Reader:
         blobs: dict[bytes, bytes] = {}
         for run in _neighbours({blob_id: found[blob_id] for blob_id in wanted}):
             blobs.update(self._fetch(run, wanted))
-        _refuse_implausible(recipe, sum(ref.length for ref in refs))
         try:
             content = join(recipe, [blobs[ref.id] for ref in refs])
         except RecipeError as error:
@@ -52,7 +51,7 @@ class Reader:
             raise Damaged("item", "the joined bytes are not those that were backed up")
         return content
 
-    def directory(self, pack: str) -> list[packs.Entry]:
+    def pack(self, pack: str) -> packs.StoredPack:
         """What a pack holds, from its end alone. Raises Damaged, NotFound."""
         name = layout.pack_key(self._tenant, pack)
         size = self._backend.size(name)
@@ -61,7 +60,7 @@ class Reader:
         trailer = packs.read_trailer(tail, size, name)
         start = size - packs.TRAILER - trailer.directory
         sealed = self._backend.get(name, start, trailer.directory)
-        _, entries = packs.read_directory(
+        pack_class, entries = packs.read_directory(
             sealed,
             trailer,
             start,
@@ -69,7 +68,7 @@ class Reader:
             metadata_key=self._metadata_key,
             name=name,
         )
-        return entries
+        return packs.StoredPack(pack, pack_class, size, entries)
 
     def _fetch(
         self, run: list[tuple[bytes, Location]], wanted: dict[bytes, BlobRef]
@@ -103,10 +102,3 @@ def _neighbours(found: dict[bytes, Location]) -> Iterator[list[tuple[bytes, Loca
         run.append((blob_id, at))
     if run:
         yield run
-
-
-def _refuse_implausible(recipe: Recipe, content: int) -> None:
-    """A frame of no bytes costs nothing to claim and much to write."""
-    frames = sum(count for _, count in recipe.frames)
-    if frames > content + 1024:
-        raise Damaged("item", f"the recipe claims {frames} frames for {content} bytes")

@@ -127,9 +127,9 @@ def decode(content: bytes, name: str) -> Commit:
         version = _number(record["version"])
         if version > VERSION:
             reason = f"commit version {version}, this version reads {VERSION}"
-            raise UnsupportedFormat(f"{name}: {reason}")
+            raise UnsupportedFormat(name, reason)
         if record["segments"]:
-            raise UnsupportedFormat(f"{name}: has segments, which this version does not read")
+            raise UnsupportedFormat(name, "has segments, which this version does not read")
         return _commit(record)
     except _UNREADABLE as error:
         raise Damaged(name, f"is not a commit: {type(error).__name__}: {error}") from error
@@ -147,7 +147,7 @@ def decode_references(content: bytes) -> tuple[Recipe, tuple[BlobRef, ...]]:
     try:
         version, recipe, refs = msgpack.unpackb(content)
         if version > VERSION:
-            raise UnsupportedFormat(f"{name}: version {version}, this version reads {VERSION}")
+            raise UnsupportedFormat(name, f"version {version}, this version reads {VERSION}")
         return Recipe.from_record(recipe), unpack_refs(refs)
     except _UNREADABLE as error:
         raise Damaged(name, f"can't be read: {error}") from error

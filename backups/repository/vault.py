@@ -13,7 +13,7 @@ from .blobs import BlobRef
 from .chain import Chain, MailboxState, StoredCommit
 from .errors import AlreadyExists, Damaged, RepositoryError, WrongKey
 from .keys import RootKey, TenantKeys
-from .packs import Entry, Location
+from .packs import Location, StoredPack
 from .reader import Reader
 from .records import Commit
 from .writer import Locate, Writer
@@ -47,7 +47,7 @@ class Vault:
         name = layout.mailbox_key(self.tenant, mailbox, version)
         key = self._keys.unwrap_mailbox_key(wrapped, self.tenant, mailbox, name)
         if key != self._mailbox_key(mailbox):
-            raise WrongKey(f"{name}: not the key that the mailbox is written with")
+            raise WrongKey(name, "not the key that the mailbox is written with")
         self._save_once(name, wrapped)
 
     def writer(self, locate: Locate) -> Writer:
@@ -65,9 +65,9 @@ class Vault:
             if (pack := layout.pack_of(key)) is not None:
                 yield pack
 
-    def pack_entries(self, pack: str) -> list[Entry]:
-        """Id, offset and length of each blob of a pack. Raises Damaged, NotFound."""
-        return self._reader.directory(pack)
+    def read_pack(self, pack: str) -> StoredPack:
+        """What the writer gave the catalog, read from the pack's end. Raises Damaged, NotFound."""
+        return self._reader.pack(pack)
 
     def pack_index(self, damaged: list[Damaged] | None = None) -> dict[bytes, Location]:
         """Where every blob is, from the packs alone; about 250 bytes of memory per blob.
@@ -77,7 +77,7 @@ class Vault:
         index: dict[bytes, Location] = {}
         for pack in self.packs():
             try:
-                entries = self.pack_entries(pack)
+                entries = self.read_pack(pack).blobs
             except Damaged as error:
                 if damaged is None:
                     raise

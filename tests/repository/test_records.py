@@ -1,0 +1,179 @@
+"""Records survive the way to disk, and strange bytes never do more than be refused."""
+
+from __future__ import annotations
+
+import string
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgpack
+import pytest
+from backports import zstd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backups.parts import Layout, Recipe
+from backups.repository import (
+    BlobRef,
+    Commit,
+    CommitKind,
+    Damaged,
+    FaultRecord,
+    FolderRecord,
+    ItemRecord,
+    PackClass,
+    TenantKeys,
+    UnsupportedFormat,
+    decode_references,
+    encode_references,
+    envelope,
+    records,
+)
+from backups.repository.blobs import BlobCodec
+
+KEY = bytes(range(32))
+CODEC = BlobCodec(TenantKeys(KEY, KEY, KEY, KEY))
+
+text = st.text(max_size=20)
+strange_text = st.text(st.characters(codec=None), max_size=20)
+counts = st.integers(0, 2**40)
+hashes = st.binary(min_size=32, max_size=32)
+times = st.datetimes(datetime(1601, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC))
+holes = st.lists(st.tuples(counts, counts), max_size=4).map(tuple)
+frames = st.lists(st.tuples(st.integers(1, 2**40), counts), max_size=4).map(tuple)
+recipes = st.builds(Recipe, st.sampled_from(Layout), counts, counts, frames, holes)
+references = st.lists(
+    st.builds(BlobRef, hashes, hashes, st.integers(0, 4 * 1024 * 1024)), max_size=4
+).map(tuple)
+values = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | strange_text | times
+indexes = st.dictionaries(text, values | st.lists(text, max_size=3), max_size=5)
+items = st.builds(ItemRecord, text, text, text, text, counts, hashes, recipes, references, indexes)
+folders = st.builds(FolderRecord, text, st.none() | text, strange_text, text, st.none() | text)
+faults = st.builds(FaultRecord, text, text, strange_text, counts)
+commits = st.builds(
+    Commit,
+    mailbox=st.uuids(),
+    sequence=st.integers(1, 9_999_999_999),
+    kind=st.sampled_from(CommitKind),
+    previous=hashes,
+    run=st.uuids(),
+    taken_at=times,
+    folders=st.lists(folders, max_size=3),
+    removed_folders=st.lists(text, max_size=3),
+    items=st.lists(items, max_size=3),
+    removed_items=st.lists(text, max_size=3),
+    cursors=st.dictionaries(text, st.none() | text, max_size=3),
+    faults=st.lists(faults, max_size=3),
+    coverage=st.dictionaries(text, counts | text, max_size=3),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(commits)
+def test_a_commit_survives_the_way_to_disk(commit: Commit) -> None:
+    assert records.decode(records.encode(commit), "it") == commit
+
+
+@settings(max_examples=100, deadline=None)
+@given(recipes, references)
+def test_references_survive_the_way_to_the_database(
+    recipe: Recipe, refs: tuple[BlobRef, ...]
+) -> None:
+    assert decode_references(encode_references(recipe, refs)) == (recipe, refs)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_strange_bytes_are_refused_as_commit_and_as_references(content: bytes) -> None:
+    for read in (lambda: records.decode(content, "it"), lambda: decode_references(content)):
+        with pytest.raises((Damaged, UnsupportedFormat)):
+            read()
+
+
+WHOLE = msgpack.unpackb(
+    records.encode(
+        Commit(
+            UUID(int=1),
+            1,
+            CommitKind.COMPLETE,
+            bytes(32),
+            UUID(int=2),
+            datetime(2026, 1, 1, tzinfo=UTC),
+        )
+    ),
+    timestamp=3,
+)
+nonsense = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 2**63)
+    | st.binary(max_size=5)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=10) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(WHOLE)), nonsense)
+def test_a_commit_with_nonsense_in_one_field_is_read_or_refused(name: str, value: object) -> None:
+    content = msgpack.packb({**WHOLE, name: value}, datetime=True)
+    try:
+        commit = records.decode(content, "it")
+    except (Damaged, UnsupportedFormat) as error:
+        assert "it" in str(error)
+    else:
+        assert isinstance(commit, Commit)
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE))
+def test_a_commit_without_one_of_its_fields_is_refused(name: str) -> None:
+    content = msgpack.packb({k: v for k, v in WHOLE.items() if k != name}, datetime=True)
+    with pytest.raises(Damaged):
+        records.decode(content, "it")
+
+
+@pytest.mark.parametrize("changes", [{"version": 2}, {"segments": [b"s"]}])
+def test_a_commit_from_the_future_is_refused_as_such(changes: dict[str, object]) -> None:
+    with pytest.raises(UnsupportedFormat):
+        records.decode(msgpack.packb({**WHOLE, **changes}, datetime=True), "it")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300) | st.text(string.ascii_letters).map(str.encode))
+def test_a_blob_opens_to_what_was_sealed(plaintext: bytes) -> None:
+    ref = CODEC.reference(plaintext)
+    blob = CODEC.seal(ref, PackClass.SKELETON, plaintext)
+    assert CODEC.open(ref, blob, "it") == plaintext
+
+
+def test_a_blob_is_not_larger_than_header_tag_and_content() -> None:
+    plaintext = TenantKeys.generate().blob_secret
+    ref = CODEC.reference(plaintext)
+    assert len(CODEC.seal(ref, PackClass.SKELETON, plaintext)) == 80 + 16 + len(plaintext)
+
+
+def test_a_blob_above_four_mebibytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 4194304 bytes"):
+        CODEC.reference(bytes(4 * 1024 * 1024 + 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300), st.binary(max_size=20))
+def test_a_sealed_record_opens_in_its_context_only(plaintext: bytes, bound: bytes) -> None:
+    sealed = envelope.seal(b"STWS", KEY, bound, plaintext)
+    assert envelope.unseal(b"STWS", KEY, bound, sealed, "it") == plaintext
+    for magic, key, other in (
+        (b"STWC", KEY, bound),
+        (b"STWS", KEY[::-1], bound),
+        (b"STWS", KEY, bound + b"x"),
+    ):
+        with pytest.raises(Damaged, match=r"^it: "):
+            envelope.unseal(magic, key, other, sealed, "it")
+
+
+def test_a_record_that_unpacks_to_more_than_it_says_is_refused() -> None:
+    with pytest.raises(Damaged):
+        envelope.decompress(zstd.compress(bytes(10_000_000)), 100, "it")
+    with pytest.raises(Damaged):
+        envelope.decompress(zstd.compress(b"x" * 100) * 2, 100, "it")
