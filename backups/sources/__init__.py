@@ -1,0 +1,48 @@
+"""Mailbox systems behind one interface (docs/sources.md). No Django in here."""
+
+from backups.sources.errors import (
+    CursorExpired,
+    Damaged,
+    Gone,
+    NotPermitted,
+    Refused,
+    Retry,
+    SourceError,
+    Throttled,
+    Unavailable,
+)
+from backups.sources.graph import GraphSettings, GraphSource
+from backups.sources.interface import (
+    ChangePage,
+    ExportedItem,
+    FolderPage,
+    ItemChange,
+    ItemReference,
+    MailboxSource,
+    PermissionState,
+    SourceFolder,
+    SourceMailbox,
+)
+
+__all__ = [
+    "ChangePage",
+    "CursorExpired",
+    "Damaged",
+    "ExportedItem",
+    "FolderPage",
+    "Gone",
+    "GraphSettings",
+    "GraphSource",
+    "ItemChange",
+    "ItemReference",
+    "MailboxSource",
+    "NotPermitted",
+    "PermissionState",
+    "Refused",
+    "Retry",
+    "SourceError",
+    "SourceFolder",
+    "SourceMailbox",
+    "Throttled",
+    "Unavailable",
+]

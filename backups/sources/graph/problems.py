@@ -1,0 +1,106 @@
+"""What an error answer of Graph means."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from backups.sources.errors import (
+    CursorExpired,
+    Damaged,
+    Gone,
+    NotPermitted,
+    Refused,
+    Retry,
+    SourceError,
+    Unavailable,
+)
+
+_PERMISSION = re.compile(
+    r"\b(?:Mailbox\w+|Mail|User|Group|Directory|Organization|Calendars|Contacts)"
+    r"(?:\.[A-Z]\w+){1,2}\b"
+)
+_EXPIRED_CODES = frozenset(
+    {
+        "syncstatenotfound",
+        "syncstateinvalid",
+        "resyncrequired",
+        "errorinvalidsyncstatedata",
+        "errorsyncstatenotfound",
+    }
+)
+_ITEM_ERRORS: dict[str, type[SourceError]] = {
+    "erroritemnotfound": Gone,
+    "errorinvalididmalformed": Gone,
+    "erroraccessdenied": NotPermitted,
+    "errorcorruptdata": Damaged,
+    "erroritemcorrupt": Damaged,
+    "errorcontentconversionfailed": Damaged,
+    "errormessagesizeexceeded": Refused,
+}
+_LONGEST_MESSAGE = 300
+
+
+class BrokenAnswer(Exception):
+    """A success whose body is not what it should be, such as JSON that ends early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An OData error: its ``code`` and ``message``, empty where the body is none."""
+
+    status: int
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        said = ": ".join(filter(None, (self.code, self.message)))
+        return f"{self.status} {said}" if said else str(self.status)
+
+
+def read_problem(status: int, body: bytes) -> Problem:
+    """The error in a body; never fails."""
+    try:
+        error = json.loads(body)["error"]
+        code, message = str(error.get("code", "")), str(error.get("message", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Problem(status, "", "")
+    return Problem(status, code, " ".join(message.split())[:_LONGEST_MESSAGE])
+
+
+def lasting_error(problem: Problem, what: str, permission: str, *, cursor: bool) -> SourceError:
+    """The error for an answer that waiting does not mend."""
+    if cursor and (problem.status == 410 or problem.code.lower() in _EXPIRED_CODES):
+        return CursorExpired(f"{what}: the server no longer knows where we were ({problem})")
+    if problem.status in (401, 403):
+        named = _PERMISSION.search(problem.message)
+        missing = permission if not named or permission in problem.message else named[0]
+        return NotPermitted(f"{what}: not permitted, needs {missing} ({problem})", missing)
+    if problem.status in (404, 410):
+        return Gone(f"{what}: not found ({problem})")
+    if 300 <= problem.status < 400:
+        return Unavailable(f"{what}: the server points elsewhere ({problem})")
+    return Refused(f"{what}: refused ({problem})")
+
+
+def item_error(code: str, message: str) -> SourceError:
+    """The error that one item of an export carries. An unknown code may pass: Retry."""
+    kind = _ITEM_ERRORS.get(code.lower(), Retry)
+    return kind(f"the server can't export this item ({code}: {message[:_LONGEST_MESSAGE]})")
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds of a Retry-After header, which is a number or a date; None without a sensible one."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(seconds, 0.0) if seconds < float("inf") else None

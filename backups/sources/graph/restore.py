@@ -1,0 +1,110 @@
+"""Writing to a mailbox: folders, items through an import session, look-up and delete."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import httpx
+import pybase64
+
+from backups.sources.errors import Unavailable
+from backups.sources.graph.answers import folder_of, identity, moment, text
+from backups.sources.graph.transport import Call, JsonObject, Transport, path, read_json
+from backups.sources.interface import ItemReference, SourceFolder
+
+_IMPORT_PERMISSION = "MailboxItem.ImportExport.All"
+_EXPIRY_MARGIN = timedelta(minutes=2)
+_DEFAULT_LIFETIME = timedelta(minutes=10)
+_CHUNK = 3 * 256 * 1024
+_MESSAGE_ID = "String 0x1035"
+
+
+class Writer:
+    """Writes to the mailboxes of one organization. Import sessions are shared by threads."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._sessions: dict[str, tuple[str, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def create_folder(self, mailbox: str, parent: str | None, name: str, kind: str) -> SourceFolder:
+        what = "creating a folder"
+        segments = ["admin", "exchange", "mailboxes", mailbox, "folders"]
+        if parent:
+            segments += [parent, "childFolders"]
+        body: JsonObject = {"displayName": name}
+        if kind:
+            body["type"] = kind
+        permission = "MailboxFolder.ReadWrite.All"
+        call = Call("POST", path(*segments), what, permission, body=body, repeatable=False)
+        return folder_of(self._transport.json(call), what)
+
+    def create(self, mailbox: str, folder: str, payload: bytes) -> ItemReference:
+        head = json.dumps({"FolderId": folder, "Mode": "create"})[:-1].encode() + b', "Data": "'
+        length = len(head) + -(-len(payload) // 3) * 4 + 2
+
+        def content() -> Iterator[bytes]:
+            yield head
+            for start in range(0, len(payload), _CHUNK):
+                yield pybase64.b64encode(payload[start : start + _CHUNK])
+            yield b'"}'
+
+        def prepare(_: Call) -> httpx.Request:
+            return self._transport.request("POST", self._session(mailbox), content(), length)
+
+        call = Call("POST", "", "importing an item", _IMPORT_PERMISSION, repeatable=False)
+        answer = self._transport.send(
+            call, read_json, prepare=prepare, renew=lambda: self._sessions.pop(mailbox, None)
+        )
+        item = text(answer, "itemId")
+        if not item:
+            raise Unavailable("importing an item: the server does not say under which id")
+        return ItemReference(item, text(answer, "changeKey"))
+
+    def matching(self, mailbox: str, folder: str, message_id: str) -> list[ItemReference]:
+        what = "looking for an item"
+        value = message_id.replace("'", "''")
+        condition = (
+            f"singleValueExtendedProperties/Any(ep: ep/id eq '{_MESSAGE_ID}'"
+            f" and ep/value eq '{value}')"
+        )
+        segments = ("admin", "exchange", "mailboxes", mailbox, "folders", folder, "items")
+        query = {"$filter": condition, "$select": "id,changeKey"}
+        call = Call("GET", path(*segments, query=query), what, "MailboxItem.Read.All")
+        return [
+            ItemReference(identity(entity, what), text(entity, "changeKey"))
+            for page in self._transport.pages(call, delta=False)
+            for entity in page.entities
+        ]
+
+    def delete(self, mailbox: str, item: str, folder: str | None) -> None:
+        segments = ["admin", "exchange", "mailboxes", mailbox, "folders"]
+        # The path wants a folder; ids of items are unique in a mailbox.
+        segments += [folder or "msgfolderroot", "items", item]
+        target = path(*segments, query={"disposalType": "softDelete"})
+        self._transport.nothing(
+            Call("DELETE", target, "deleting an item", "MailboxItem.ReadWrite.All")
+        )
+
+    def _session(self, mailbox: str) -> str:
+        """The URL of an open import session. It is a secret: no message may show it."""
+        with self._lock:
+            url, expires_at = self._sessions.get(mailbox, ("", datetime.min.replace(tzinfo=UTC)))
+            if datetime.now(UTC) + _EXPIRY_MARGIN > expires_at:
+                url, expires_at = self._open_session(mailbox)
+                self._sessions[mailbox] = url, expires_at
+            return url
+
+    def _open_session(self, mailbox: str) -> tuple[str, datetime]:
+        what = "opening an import session"
+        segments = ("admin", "exchange", "mailboxes", mailbox, "createImportSession")
+        answer = self._transport.json(Call("POST", path(*segments), what, _IMPORT_PERMISSION))
+        url = text(answer, "importUrl")
+        if urlsplit(url).scheme != "https":
+            raise Unavailable(f"{what}: the server gave no usable address")
+        expires_at = moment(text(answer, "expirationDateTime"))
+        return url, expires_at or datetime.now(UTC) + _DEFAULT_LIFETIME

@@ -1,0 +1,145 @@
+"""What every mailbox system looks like to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from backups.sources.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMailbox:
+    """``kind``: user, shared, room, equipment, archive, or unknown where the server won't say."""
+
+    id: str
+    address: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFolder:
+    """``parent_id`` None, or one that is never listed, means the top. ``kind`` is the container
+    class ("IPF.Note"), ``well_known`` the name that is the same in all languages ("inbox")."""
+
+    id: str
+    parent_id: str | None
+    name: str
+    kind: str
+    well_known: str | None
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPage:
+    """``removed`` are ids of folders. ``cursor`` goes on after this page; on the last page
+    (``complete``) it is where the next round starts."""
+
+    folders: tuple[SourceFolder, ...]
+    removed: tuple[str, ...]
+    cursor: str
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """An item that is new or changed, or, ``removed``, no longer in the folder (then only the id
+    is known). ``size`` in bytes, as the server counts; ``modified_at`` in UTC."""
+
+    id: str
+    change_key: str = ""
+    item_class: str = ""
+    size: int = 0
+    modified_at: datetime | None = None
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """``cursor`` goes on after this page; on the last page (``complete``) it is where the next
+    round starts. One item may occur in several pages of a round: the last one counts."""
+
+    changes: tuple[ItemChange, ...]
+    cursor: str
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedItem:
+    """Either ``payload``, the native stream byte for byte, or ``error``."""
+
+    id: str
+    change_key: str
+    payload: bytes | None = None
+    error: SourceError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReference:
+    id: str
+    change_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionState:
+    """``needed``: without it ``purpose`` does not work. A permission that is granted and not
+    needed is too much."""
+
+    permission: str
+    granted: bool
+    needed: bool
+    purpose: str
+
+
+class MailboxSource(Protocol):
+    """One organization's mailbox system. Safe to use from threads.
+
+    Every method raises SourceError and nothing else for what the outside does wrong. Cursors are
+    opaque text that may name people: keep them encrypted.
+    """
+
+    requests: int
+    """HTTP requests made so far."""
+    throttled_seconds: float
+    """Seconds spent waiting because the server said so."""
+
+    def discover(self) -> Iterator[SourceMailbox]:
+        """Every mailbox of the organization."""
+
+    def check(self) -> list[PermissionState]:
+        """What the organization granted, and what is missing. Signs in anew."""
+
+    def hierarchy(self, mailbox: str, cursor: str | None) -> Iterator[FolderPage]:
+        """Folders changed since a cursor; all without one. Raises CursorExpired, Gone."""
+
+    def changes(self, mailbox: str, folder: str, cursor: str | None) -> Iterator[ChangePage]:
+        """Items changed since a cursor; all without one. Raises CursorExpired, Gone."""
+
+    def export(self, mailbox: str, wanted: Sequence[ItemChange]) -> Iterator[ExportedItem]:
+        """The streams of items, in no particular order, each id exactly once.
+
+        What concerns one item is its ``error``. What concerns the mailbox or the connection
+        (Throttled, NotPermitted, Gone, Unavailable) is raised, after the items that had arrived.
+        """
+
+    def create_folder(self, mailbox: str, parent: str | None, name: str, kind: str) -> SourceFolder:
+        """A new folder, at the top without ``parent``. Raises Refused when the name is taken."""
+
+    def create(self, mailbox: str, folder: str, payload: bytes) -> ItemReference:
+        """Put a stream into a folder as a new item.
+
+        Raises Retry when it is not known whether the server did: look with ``matching`` before
+        doing it again. Raises Refused when the server does not take the stream.
+        """
+
+    def matching(self, mailbox: str, folder: str, message_id: str) -> list[ItemReference]:
+        """Items of a folder that have this internet message id."""
+
+    def delete(self, mailbox: str, item: str, folder: str | None = None) -> None:
+        """Delete an item the way a person does: it stays recoverable."""
+
+    def close(self) -> None:
+        """Close all connections."""

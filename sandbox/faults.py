@@ -1,0 +1,144 @@
+"""Scripted faults: what goes wrong, where, and how often.
+
+A script is a JSON list of objects with the fields of ``Fault``; tests build them in Python.
+Faults are struck in the order they were added, at most one per request, and each at most
+``times`` times, so that a run with faults ends like a run without.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from sandbox.http import HttpError, Request, Response
+
+
+class Kind(enum.StrEnum):
+    STATUS = "status"
+    """Answer ``status`` instead of doing anything; with ``retry_after`` when it is set."""
+    RESET = "reset"
+    """Break the connection before anything is done."""
+    LOST = "lost"
+    """Do what is asked, then break the connection instead of answering."""
+    TRUNCATED = "truncated"
+    """Answer, but with the second half of the body missing (a well-formed HTTP message)."""
+    TRUNCATED_ITEM = "truncated item"
+    """In an export: the item's base64 ends early."""
+    DAMAGED_ITEM = "damaged item"
+    """In an export: the item's base64 is whole, the stream in it is not."""
+    MISSING_ITEM = "missing item"
+    """In an export: the answer does not mention the item."""
+    FAILED_ITEM = "failed item"
+    """In an export: the item carries the error ``code``."""
+
+
+ITEM_KINDS = frozenset(kind for kind in Kind if kind.endswith("item"))
+
+_CODES = {
+    401: ("InvalidAuthenticationToken", "Access token has expired or is not yet valid."),
+    403: ("ErrorAccessDenied", "Access is denied. Check credentials and try again."),
+    404: ("ErrorItemNotFound", "The specified object was not found in the store."),
+    410: ("syncStateNotFound", "The sync state is not found. Start with a full synchronization."),
+    413: ("RequestEntityTooLarge", "The answer would be too large."),
+    429: ("ApplicationThrottled", "Application is over its MailboxConcurrency limit."),
+    503: ("ErrorServerBusy", "The server cannot service this request right now."),
+    504: ("UnknownError", "Gateway timeout."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """``path`` is a regular expression, searched for in ``METHOD /decoded/path``; ``after`` is
+    how many matching requests pass unharmed first. ``item`` narrows a fault of an item to one
+    id or internet message id; without it every item of the answer is struck."""
+
+    kind: Kind
+    path: str = ""
+    times: int = 1
+    after: int = 0
+    status: int = 503
+    retry_after: int | None = None
+    code: str = ""
+    item: str = ""
+
+    @classmethod
+    def from_record(cls, record: object) -> Fault:
+        """Read an object of a script. Raises ValueError naming what is wrong with it."""
+        if not isinstance(record, Mapping):
+            raise ValueError("a fault is an object")
+        unknown = set(record) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+        if "kind" not in record:
+            raise ValueError("a fault needs a kind")
+        return cls(**{**record, "kind": Kind(record["kind"])})
+
+
+class Faults:
+    """The faults still to come. Safe to use from threads."""
+
+    def __init__(self) -> None:
+        self.struck: list[tuple[Fault, str]] = []
+        """What was struck so far: (fault, METHOD /path)."""
+        self._waiting: list[tuple[Fault, list[int]]] = []  # with [to let pass, to strike]
+        self._lock = threading.Lock()
+
+    def add(self, *faults: Fault) -> None:
+        with self._lock:
+            self._waiting += [(fault, [fault.after, fault.times]) for fault in faults]
+
+    def load(self, script: str) -> None:
+        """Add the faults of a JSON script. Raises ValueError naming the entry that is wrong."""
+        records = json.loads(script)
+        if not isinstance(records, list):
+            raise ValueError("a fault script is a list")
+        for number, record in enumerate(records, start=1):
+            try:
+                self.add(Fault.from_record(record))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"fault {number}: {error}") from error
+
+    def clear(self) -> None:
+        with self._lock:
+            self._waiting.clear()
+
+    def strike(self, request: Request) -> Fault | None:
+        """The fault that this request runs into, if any, other than those of an item."""
+        where = f"{request.method} /{'/'.join(request.segments)}"
+        with self._lock:
+            for fault, left in self._waiting:
+                if fault.kind not in ITEM_KINDS and re.search(fault.path, where):
+                    if left[0]:
+                        left[0] -= 1
+                    elif left[1]:
+                        return self._struck(fault, left, where)
+        return None
+
+    def strike_item(self, item: str, message_id: str) -> Fault | None:
+        """The fault that an exported item runs into, if any."""
+        with self._lock:
+            for fault, left in self._waiting:
+                if fault.kind in ITEM_KINDS and fault.item in ("", item, message_id) and left[1]:
+                    return self._struck(fault, left, f"item {item}")
+        return None
+
+    def _struck(self, fault: Fault, left: list[int], where: str) -> Fault:
+        left[1] -= 1
+        self.struck.append((fault, where))
+        return fault
+
+
+def status_error(fault: Fault) -> HttpError:
+    code, message = _CODES.get(fault.status, ("generalException", "Something went wrong."))
+    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    return HttpError(fault.status, fault.code or code, message, headers)
+
+
+def truncated(response: Response) -> Response:
+    """The answer without the second half of its body."""
+    body = b"".join(response.pieces)
+    return Response(response.status, [body[: len(body) // 2]], response.headers)

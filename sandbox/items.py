@@ -1,0 +1,48 @@
+"""Items as the sandbox's server makes them: from mail that arrives, and from streams imported."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from backups.streams import from_mime, index_record, read_item, validate, write_item
+from backups.streams.properties import Property
+from backups.streams.tags import CREATION_TIME, LAST_MODIFICATION_TIME
+from sandbox.records import NewItem
+
+SERVER_BUILD = (15, 20, 9412)
+"""The build that the sandbox writes into streams on import."""
+
+_UNDATED = datetime(2001, 1, 1, tzinfo=UTC)
+_DATES = frozenset({CREATION_TIME, LAST_MODIFICATION_TIME})
+_SERVER_IDS = frozenset({0x65E0, 0x65E2, 0x65E3})
+"""PidTagSourceKey, PidTagChangeKey and PidTagPredecessorChangeList (MS-OXPROPS)."""
+
+
+def from_mail(raw: bytes) -> NewItem:
+    """The item of an RFC 5322 message. Raises what ``from_mime`` raises."""
+    return from_stream(from_mime(raw))
+
+
+def from_stream(payload: bytes, moment: datetime | None = None) -> NewItem:
+    """The item of a stream, dated ``moment`` or when the mail was received or sent."""
+    record = index_record(payload)
+    date = moment or record.received_at or record.sent_at or _UNDATED
+    text = date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return NewItem(payload, record.item_class, record.message_id or "", text, text)
+
+
+def as_imported(payload: bytes, moment: datetime) -> NewItem:
+    """What a server keeps of an imported stream: its own build, dates and ids in it.
+
+    Raises StreamError for a stream that a server would refuse.
+    """
+    validate(payload)
+    item = read_item(payload)
+    item.properties = [
+        Property(prop.tag, Property.of(prop.id, prop.kind, moment).raw)
+        if prop.id in _DATES
+        else prop
+        for prop in item.properties
+        if prop.id not in _SERVER_IDS
+    ]
+    return from_stream(write_item(item, build=SERVER_BUILD), moment)

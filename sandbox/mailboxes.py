@@ -1,0 +1,214 @@
+"""What mailboxes hold: folders, items with their streams, and import sessions."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from sandbox import identifiers
+from sandbox.database import Database, log, next_sequence
+from sandbox.records import WELL_KNOWN_FOLDERS, Conflict, Folder, Item, NewItem, NotFound
+
+_ITEMS = (
+    "SELECT number, mailbox, folder, id, change_key, item_class, size, created_at, modified_at,"
+    " message_id FROM items"
+)
+_FOLDERS = (
+    "SELECT number, mailbox, id, parent, name, type, well_known,"
+    " (SELECT count(*) FROM items WHERE items.folder = folders.id) AS items,"
+    " (SELECT count(*) FROM folders AS child WHERE child.mailbox = folders.mailbox"
+    "  AND child.parent = folders.id) AS children FROM folders"
+)
+
+
+class Mailboxes:
+    """The mailbox half of a store. Lookups raise NotFound; a folder is given by id or, where it
+    says so, by well-known name."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def folder(self, mailbox: str, key: str) -> Folder:
+        """By id or well-known name (any case)."""
+        query = f"{_FOLDERS} WHERE mailbox = ? AND (id = ? OR well_known = ?)"
+        return Folder(**self.database.row(query, mailbox, key, key.lower()))
+
+    def folders(self, mailbox: str, after: int = 0, limit: int = 1_000_000) -> list[Folder]:
+        query = f"{_FOLDERS} WHERE mailbox = ? AND number > ? ORDER BY number LIMIT ?"
+        return [Folder(**row) for row in self.database.rows(query, mailbox, after, limit)]
+
+    def add_folder(
+        self, mailbox: str, parent: str, name: str, container_class: str = "IPF.Note"
+    ) -> Folder:
+        """A folder under ``parent`` (id or well-known name). Raises Conflict when it is there."""
+        above = self.folder(mailbox, parent)
+        with self.database.write() as db:
+            try:
+                identity = _insert_folder(db, mailbox, above.id, name, container_class, None)
+            except sqlite3.IntegrityError as error:
+                raise Conflict(f"a folder named {name} exists") from error
+        return self.folder(mailbox, identity)
+
+    def folder_at(self, mailbox: str, path: str) -> Folder:
+        """The folder at a path such as ``Inbox/Projects``, created where it is missing."""
+        above = self.folder(mailbox, "msgfolderroot")
+        for name in path.split("/"):
+            query = f"{_FOLDERS} WHERE mailbox = ? AND parent = ? AND lower(name) = lower(?)"
+            try:
+                above = Folder(**self.database.row(query, mailbox, above.id, name))
+            except NotFound:
+                above = self.add_folder(mailbox, above.id, name, above.type or "IPF.Note")
+        return above
+
+    def remove_folder(self, mailbox: str, key: str) -> None:
+        """The folder, all under it, and the items in them are gone."""
+        folder = self.folder(mailbox, key)
+        for child in self.folders(mailbox):
+            if child.parent == folder.id:
+                self.remove_folder(mailbox, child.id)
+        with self.database.write() as db:
+            db.execute("DELETE FROM items WHERE folder = ?", (folder.id,))
+            db.execute("DELETE FROM folders WHERE id = ?", (folder.id,))
+            log(db, f"folders:{mailbox}", folder.id)
+
+    def add_items(self, mailbox: str, folder: str, items: Iterable[NewItem]) -> list[Item]:
+        """Put items into a folder (id or well-known name), all in one transaction."""
+        target = self.folder(mailbox, folder)
+        with self.database.write() as db:
+            return [_insert_item(db, mailbox, target.id, new) for new in items]
+
+    def add_item(self, mailbox: str, folder: str, item: NewItem) -> Item:
+        return self.add_items(mailbox, folder, [item])[0]
+
+    def replace_item(self, mailbox: str, item: str, change_key: str, new: NewItem) -> Item:
+        """Overwrite an item, which keeps its id. Raises Conflict on an old change key."""
+        old = self.item(mailbox, item)
+        with self.database.write() as db:
+            sequence = log(db, f"items:{old.folder}", item)
+            updated = db.execute(
+                "UPDATE items SET change_key = ?, item_class = ?, size = ?, modified_at = ?,"
+                " message_id = ?, payload = ? WHERE id = ? AND change_key = ?",
+                (
+                    identifiers.change_key(item, sequence),
+                    new.item_class,
+                    len(new.payload),
+                    new.modified_at,
+                    new.message_id,
+                    new.payload,
+                    item,
+                    change_key,
+                ),
+            )
+            if not updated.rowcount:
+                raise Conflict("the change key is not the current one")
+        return self.item(mailbox, item)
+
+    def item(self, mailbox: str, item: str) -> Item:
+        return Item(**self.database.row(f"{_ITEMS} WHERE mailbox = ? AND id = ?", mailbox, item))
+
+    def items(
+        self, folder: str, after: int = 0, limit: int = 1_000_000, message_id: str | None = None
+    ) -> list[Item]:
+        """Items of a folder (id) in order of number, those after one number."""
+        query = f"{_ITEMS} WHERE folder = ? AND number > ?"
+        values: list[str | int] = [folder, after]
+        if message_id is not None:
+            query += " AND message_id = ?"
+            values.append(message_id)
+        rows = self.database.rows(f"{query} ORDER BY number LIMIT ?", *values, limit)
+        return [Item(**row) for row in rows]
+
+    def present_items(self, folder: str, ids: Sequence[str]) -> dict[str, Item]:
+        """Those of the ids that are in the folder (id) now."""
+        marks = ", ".join("?" * len(ids))
+        rows = self.database.rows(f"{_ITEMS} WHERE folder = ? AND id IN ({marks})", folder, *ids)
+        return {str(row["id"]): Item(**row) for row in rows}
+
+    def payload(self, mailbox: str, item: str) -> bytes:
+        query = "SELECT payload FROM items WHERE mailbox = ? AND id = ?"
+        return bytes(self.database.row(query, mailbox, item)["payload"])
+
+    def delete_item(self, mailbox: str, item: str, *, hard: bool = False) -> None:
+        """Soft: it moves to Recoverable Items, under a new id. Hard, or from there: it is gone."""
+        old = self.item(mailbox, item)
+        deletions = self.folder(mailbox, "recoverableitemsdeletions")
+        with self.database.write() as db:
+            if hard or old.folder == deletions.id:
+                db.execute("DELETE FROM items WHERE id = ?", (item,))
+                log(db, f"items:{old.folder}", item)
+            else:
+                _move_item(db, old, deletions.id)
+
+    def open_import_session(self, mailbox: str, expires_at: int) -> str:
+        """A session's token; ``expires_at`` in seconds since 1970."""
+        token = secrets.token_urlsafe(32)
+        with self.database.write() as db:
+            db.execute("INSERT INTO import_sessions VALUES (?, ?, ?)", (token, mailbox, expires_at))
+        return token
+
+    def import_session(self, token: str) -> tuple[str, int]:
+        """(mailbox, expiry in seconds since 1970) of a session."""
+        query = "SELECT mailbox, expires_at FROM import_sessions WHERE token = ?"
+        row = self.database.row(query, token)
+        return str(row["mailbox"]), int(row["expires_at"])
+
+
+def add_born_folders(db: sqlite3.Connection, mailbox: str) -> None:
+    """The folders that a new mailbox has."""
+    ids: dict[str | None, str | None] = {None: None}
+    for name, well_known, container_class, parent in WELL_KNOWN_FOLDERS:
+        ids[well_known] = _insert_folder(
+            db, mailbox, ids[parent], name, container_class, well_known
+        )
+
+
+def _insert_folder(
+    db: sqlite3.Connection,
+    mailbox: str,
+    parent: str | None,
+    name: str,
+    container_class: str,
+    well_known: str | None,
+) -> str:
+    identity = identifiers.folder_id(mailbox, next_sequence(db))
+    db.execute(
+        "INSERT INTO folders (mailbox, id, parent, name, type, well_known)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (mailbox, identity, parent, name, container_class, well_known),
+    )
+    log(db, f"folders:{mailbox}", identity)
+    return identity
+
+
+def _insert_item(db: sqlite3.Connection, mailbox: str, folder: str, new: NewItem) -> Item:
+    identity = identifiers.item_id(mailbox, next_sequence(db))
+    sequence = log(db, f"items:{folder}", identity)
+    change_key = identifiers.change_key(identity, sequence)
+    row = (
+        mailbox,
+        folder,
+        identity,
+        change_key,
+        new.item_class,
+        len(new.payload),
+        new.created_at,
+        new.modified_at,
+        new.message_id,
+    )
+    cursor = db.execute(
+        "INSERT INTO items (mailbox, folder, id, change_key, item_class, size, created_at,"
+        " modified_at, message_id, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*row, new.payload),
+    )
+    return Item(cursor.lastrowid or 0, *row)
+
+
+def _move_item(db: sqlite3.Connection, old: Item, folder: str) -> None:
+    log(db, f"items:{old.folder}", old.id)
+    identity = identifiers.item_id(old.mailbox, next_sequence(db))
+    sequence = log(db, f"items:{folder}", identity)
+    db.execute(
+        "UPDATE items SET folder = ?, id = ?, change_key = ? WHERE id = ?",
+        (folder, identity, identifiers.change_key(identity, sequence), old.id),
+    )

@@ -1,0 +1,62 @@
+"""The sandbox Exchange's data: one SQLite file with all organizations in it (schema.sql).
+
+Every change gets a row in the change log, which is what delta answers are made of: a first
+enumeration pages through the rows by number, later rounds through the log by sequence.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox.database import Database
+from sandbox.directories import Directories
+from sandbox.mailboxes import Mailboxes
+from sandbox.records import Change
+
+
+class Store(Directories, Mailboxes):
+    """Safe to use from threads and processes at once. ``path`` is created when missing."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(Database(Path(path)))
+
+    @property
+    def path(self) -> Path:
+        return self.database.path
+
+    def close(self) -> None:
+        self.database.close()
+
+    def secret(self, name: str) -> str:
+        """A random value made once and kept, such as the key that signs tokens."""
+        with self.database.write() as db:
+            db.execute(
+                "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (name, secrets.token_hex(32)),
+            )
+        row = self.database.row("SELECT value FROM settings WHERE name = ?", name)
+        return str(row["value"])
+
+    def last_change(self) -> int:
+        row = self.database.row("SELECT coalesce(max(sequence), 0) AS last FROM changes")
+        return int(row["last"])
+
+    def changes(self, scope: str, after: int, limit: int) -> list[Change]:
+        query = (
+            "SELECT sequence, id FROM changes WHERE scope = ? AND sequence > ?"
+            " ORDER BY sequence LIMIT ?"
+        )
+        return [Change(**row) for row in self.database.rows(query, scope, after, limit)]
+
+    def counts(self) -> Iterator[tuple[str, str, int, int]]:
+        """(domain, address, items, bytes) of each mailbox."""
+        query = (
+            "SELECT domain, address, count(items.number) AS items, coalesce(sum(size), 0) AS bytes"
+            " FROM users JOIN directories ON directories.id = users.directory"
+            " LEFT JOIN items ON items.mailbox = users.mailbox WHERE users.mailbox IS NOT NULL"
+            " GROUP BY users.number ORDER BY domain, address"
+        )
+        for row in self.database.rows(query):
+            yield str(row["domain"]), str(row["address"]), int(row["items"]), int(row["bytes"])

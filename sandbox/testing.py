@@ -1,0 +1,95 @@
+"""A sandbox for tests and demos: one object that starts, fills, breaks and stops it."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox.application import Application
+from sandbox.certificate import server_context, trust_pem
+from sandbox.faults import Faults
+from sandbox.items import from_mail
+from sandbox.records import Directory, Item, User
+from sandbox.registration import ALL_ROLES, Registration, register
+from sandbox.server import TlsServer
+from sandbox.store import Store
+
+STORE_NAME = "exchange.sqlite"
+
+
+class Sandbox:
+    """A running sandbox on a free port of the loopback address, in a thread of this process.
+
+    Without ``folder`` it keeps its data in a temporary one, which goes when it is closed. Use it
+    as a context manager, or call ``close``.
+    """
+
+    def __init__(self, folder: Path | None = None, port: int = 0) -> None:
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="sandbox-")
+        self.folder = folder or Path(self._temporary.name if self._temporary else "")
+        self.trust_pem = trust_pem(self.folder)
+        self.store = Store(self.folder / STORE_NAME)
+        self.faults = Faults()
+        self.application = Application(self.store, self.faults)
+        self._server = TlsServer(port, server_context(self.folder), self.application.answer)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving; open connections end with their threads."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self.store.close()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    @property
+    def graph_url(self) -> str:
+        return self.url
+
+    @property
+    def authority(self) -> str:
+        return self.url
+
+    def add_organization(self, domain: str, name: str = "") -> Directory:
+        """An organization without people; found again by its domain."""
+        return self.store.add_directory(name or domain.partition(".")[0].title(), domain)
+
+    def register(self, domain: str, roles: tuple[str, ...] = ALL_ROLES) -> Registration:
+        """A fresh application in an organization, with what a client needs to connect as it."""
+        return register(self.store, domain, url=self.url, trust_pem=self.trust_pem, roles=roles)
+
+    def add_mailbox(self, address: str, name: str = "", kind: str = "user") -> User:
+        """A mailbox of the organization that has the address's domain; created when missing."""
+        local, _, domain = address.partition("@")
+        directory = self.add_organization(domain)
+        return self.store.add_user(directory.id, address, name or local.title(), kind)
+
+    def add_mail(self, address: str, folder: str, raw_mime: bytes) -> Item:
+        """Put a message into a folder, given by path (``Inbox/Projects``) or well-known name."""
+        user = self.store.user(address)
+        if user.mailbox is None:
+            raise ValueError(f"{address} has no mailbox")
+        target = self.store.folder_at(user.mailbox, folder)
+        return self.store.add_item(user.mailbox, target.id, from_mail(raw_mime))
