@@ -7,6 +7,7 @@ from backups.streams.container import ServerBuild, decode_export
 from backups.streams.errors import StreamError, StreamTruncated, StreamUnknown
 from backups.streams.index import IndexRecord
 from backups.streams.item import Attachment, Item, Recipient, write_item
+from backups.streams.mime import from_mime
 from backups.streams.properties import Property, PropertyName
 from backups.streams.stream import (
     ItemStream,
@@ -34,6 +35,7 @@ __all__ = [
     "StreamUnknown",
     "cut",
     "decode_export",
+    "from_mime",
     "index_record",
     "normalised_digest",
     "open_stream",

@@ -57,7 +57,8 @@ class Container:
     """The operations of a payload: ``prefix`` bytes, then buffers of ``frames`` sizes.
 
     ``regular`` says that nothing but TransferBuffers follows the first of them, so that prefix,
-    frames and content together are the whole payload.
+    frames and content together are the whole payload. ``unknown`` names the first operation that
+    this reader does not know; its bytes are passed over.
     """
 
     prefix: bytes
@@ -66,6 +67,7 @@ class Container:
     build: ServerBuild | None
     regular: bool
     starts: tuple[int, ...]
+    unknown: StreamUnknown | None = None
 
     def payload_offset(self, offset: int) -> int:
         """Where byte ``offset`` of the content is in the payload (the end, when beyond it)."""
@@ -108,6 +110,7 @@ def read_container(payload: bytes) -> Container:
     frames: list[int] = []
     build: ServerBuild | None = None
     regular = True
+    unknown: StreamUnknown | None = None
     while position < end:
         if end - position < _OPERATION.size:
             raise StreamTruncated("an operation's head is cut off", offset=position)
@@ -116,7 +119,7 @@ def read_container(payload: bytes) -> Container:
             raise StreamError(f"operation {opcode} where Config must be", offset=0)
         expected = _LENGTHS.get(opcode)
         if expected is None and opcode != TRANSFER_BUFFER:
-            raise StreamUnknown(f"unknown operation {opcode}", offset=position)
+            unknown = unknown or StreamUnknown(f"unknown operation {opcode}", offset=position)
         if expected is not None and length != expected:
             reason = f"operation {opcode} has {length} bytes instead of {expected}"
             raise StreamError(reason, offset=position)
@@ -139,7 +142,7 @@ def read_container(payload: bytes) -> Container:
     content = b"".join(view[s : s + n] for s, n in zip(starts, frames, strict=True))
     regular = regular and all(frames)
     prefix = payload[:prefix_end]
-    return Container(prefix, tuple(frames), content, build, regular, tuple(starts))
+    return Container(prefix, tuple(frames), content, build, regular, tuple(starts), unknown)
 
 
 def write_container(prefix: bytes, content: bytes, frames: tuple[int, ...] | None = None) -> bytes:

@@ -100,6 +100,8 @@ class ItemStream:
         return cut_container(self.container, self.scan.root)
 
     def _check(self) -> None:
+        if self.container.unknown is not None:
+            raise self.container.unknown
         if self.scan.fault is not None:
             raise self.scan.fault
 
