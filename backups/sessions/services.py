@@ -205,13 +205,10 @@ def close_when_done(session_id: UUID) -> None:
         done=ended,
         **{state: Count("id", filter=Q(state=state)) for state in FINAL},
     )
-    session.mailboxes_done = tasks["done"]
+    Session.objects.filter(pk=session_id).update(mailboxes_done=tasks["done"])
     if tasks["total"] == tasks["done"]:
         session.state = _result(session, tasks)
-        session.save(update_fields=["mailboxes_done", "state"])
         _end(session)
-    else:
-        session.save(update_fields=["mailboxes_done"])
 
 
 def fail_session(session_id: UUID, reason: str, *, job_state: str | None = None) -> None:
