@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
@@ -137,11 +138,11 @@ class Vault:
         return Chain(self._backend, self.tenant, mailbox, self._mailbox_key(mailbox))
 
     def _save_once(self, name: str, wrapped: bytes) -> None:
-        try:
-            self._backend.put_immutable(name, wrapped)
-        except AlreadyExists as error:
-            if self._backend.get(name) != wrapped:
-                raise RepositoryError(f"{name}: another key is there, and stays") from error
+        if not self._backend.exists(name):
+            with contextlib.suppress(AlreadyExists):
+                self._backend.put_immutable(name, wrapped)
+        if self._backend.get(name) != wrapped:
+            raise RepositoryError(f"{name}: another key is there, and stays")
 
 
 def escrowed_keys(backend: Backend, tenant: UUID, root: RootKey) -> TenantKeys:
