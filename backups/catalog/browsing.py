@@ -47,13 +47,21 @@ class Contents:
     page: Page[ItemVersion]
 
     @property
+    def lines(self) -> list[tuple[ItemVersion, str]]:
+        """The items of the page, with the name of the folder where more than one is shown."""
+        if self.place.folder:
+            return [(item, "") for item in self.page]
+        names = {line.folder.folder_id: line.folder.name for line in self.folders}
+        return [(item, names.get(item.folder_id, "")) for item in self.page]
+
+    @property
     def folder(self) -> Folder | None:
         """The chosen folder, None for the whole mailbox or one that is not there."""
         chosen = (line.folder for line in self.folders)
         return next((row for row in chosen if row.folder_id == self.place.folder), None)
 
 
-def browse(point: RestorePoint, form: BrowseForm, page: object) -> Contents:
+def browse(point: RestorePoint, form: BrowseForm, page: str | None) -> Contents:
     """Look into the mailbox where the address says; without a folder, into the first that is full.
 
     A search, or the look at deleted items, covers the whole mailbox unless a folder is named.
@@ -81,7 +89,7 @@ def tree(point: RestorePoint, *, deleted: bool = False) -> list[TreeFolder]:
     return list(_walk(list(shown), counts))
 
 
-def items(place: Place, page: object) -> Page[ItemVersion]:
+def items(place: Place, page: str | None) -> Page[ItemVersion]:
     """One page of items, newest first; a page out of range shows the last one."""
     rows = _versions(place.point, deleted=place.deleted)
     if place.folder:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from backups.jobs import services
 from backups.jobs.models import Job
 from backups.organizations.querysets import PROTECTION
-from backups.sessions.tables import SessionTable
+from backups.sessions.tables import JobSessionTable
 from portal.web.live import live
 from portal.web.tables import paged
 from tenants.people.permissions import Permission
@@ -25,7 +25,7 @@ def job_detail(request: TenantRequest, job_id: UUID) -> HttpResponse:
     job = get_object_or_404(jobs.select_related("organization", "allocation"), pk=job_id)
     context = {
         "job": job,
-        "table": paged(request, SessionTable(job.sessions.newest_first())),
+        "table": paged(request, JobSessionTable(job.sessions.newest_first())),
         "nav": "organizations",
     }
     running = job.state in (Job.State.QUEUED, Job.State.RUNNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from uuid import UUID
 
 from django.contrib import messages
@@ -21,7 +22,7 @@ def restore(request: TenantRequest, mailbox_id: UUID) -> HttpResponse:
     mailbox = get_object_or_404(Mailbox.objects, pk=mailbox_id)
     form = RestoreForm(request.POST)
     if not form.is_valid():
-        return _refused(request, mailbox, form, *sum(form.errors.values(), []))
+        return _refused(request, mailbox, form, *map(str, chain(*form.errors.values())))
     try:
         session = services.restore_items(
             mailbox=mailbox,

@@ -44,6 +44,17 @@ class SessionTable(Table):
         empty_text = "No session yet."
 
 
+class JobSessionTable(SessionTable):
+    """Sessions of one job: each goes by its time, not by the job's name."""
+
+    created_at = tables.TemplateColumn(
+        template_name="backups/cells/job_session.html", verbose_name="Session"
+    )
+
+    class Meta(SessionTable.Meta):
+        exclude = ("started_at",)
+
+
 class OperatorSessionTable(SessionTable):
     """Sessions of all tenants, without a way into any of them."""
 
@@ -53,5 +64,4 @@ class OperatorSessionTable(SessionTable):
     )
 
     class Meta(SessionTable.Meta):
-        fields = ("tenant", *SessionTable.Meta.fields)
-        sequence = fields
+        sequence = ("tenant", "...")

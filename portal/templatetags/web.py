@@ -25,6 +25,9 @@ STATE_COLOURS: Mapping[str, str] = {
     "success": "green",
     "complete": "green",
     "active": "green",
+    "connected": "green",
+    "restored": "green",
+    "merged": "azure",
     "online": "green",
     "ready": "green",
     "granted": "green",
@@ -36,6 +39,7 @@ STATE_COLOURS: Mapping[str, str] = {
     "waiting": "cyan",
     "warning": "yellow",
     "partial": "yellow",
+    "unprotected": "yellow",
     "stopping": "yellow",
     "maintenance": "yellow",
     "failed": "red",
@@ -48,6 +52,8 @@ STATE_COLOURS: Mapping[str, str] = {
     "suspended": "secondary",
 }
 """Tabler's colour for a state's value; a state that is not named here is grey."""
+
+DASH = "\N{EN DASH}"
 
 
 class VendoredLibrary(TypedDict):
@@ -113,14 +119,14 @@ def state(value: object, label: object = "") -> SafeString:
 @register.filter
 def size(value: int | None) -> str:
     """Bytes as a person reads them; a dash for an unknown number."""
-    return "–" if value is None else filesizeformat(value)
+    return DASH if value is None else filesizeformat(value)
 
 
 @register.filter
 def when(value: datetime | None) -> SafeString | str:
     """A moment as "3 minutes ago" with the exact time behind it; a dash for none."""
     if value is None:
-        return "–"
+        return DASH
     exact = timezone.localtime(value)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
@@ -134,7 +140,7 @@ def when(value: datetime | None) -> SafeString | str:
 def moment(value: datetime | None) -> SafeString | str:
     """A moment as date and time in the current zone; a dash for none."""
     if value is None:
-        return "–"
+        return DASH
     exact = timezone.localtime(value)
     return format_html(
         '<time datetime="{}" class="text-nowrap">{}</time>',
@@ -147,7 +153,7 @@ def moment(value: datetime | None) -> SafeString | str:
 def duration(value: timedelta | float | None) -> str:
     """A length of time in its two largest units, seconds when it is a number."""
     if value is None:
-        return "–"
+        return DASH
     seconds = int(value.total_seconds() if isinstance(value, timedelta) else value)
     if seconds < 60:
         return f"{seconds} s"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.forms.renderers import DjangoTemplates
 from django.template import TemplateDoesNotExist
-from django.template.backends.django import Template
 from django.template.loader import get_template
+
+if TYPE_CHECKING:
+    from django.template.loader import _EngineTemplate
 
 
 class FormRenderer(DjangoTemplates):
@@ -14,8 +18,9 @@ class FormRenderer(DjangoTemplates):
     field_template_name = "web/field.html"
     form_template_name = "web/form.html"
 
-    def get_template(self, template_name: str) -> Template:
+    def get_template(self, template_name: str) -> _EngineTemplate:
         try:
             return get_template(template_name)
         except TemplateDoesNotExist:
-            return super().get_template(template_name)
+            template: _EngineTemplate = super().get_template(template_name)
+            return template

@@ -22,7 +22,7 @@ class Table(tables.Table):  # type: ignore[misc]
     caption = ""
 
     class Meta:
-        attrs = {"class": "table table-vcenter card-table"}
+        attrs = {"class": "table table-vcenter card-table stacked"}
         template_name = "web/table.html"
 
 

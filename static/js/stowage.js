@@ -47,6 +47,9 @@ function prepare(root) {
   for (const button of root.querySelectorAll("[data-theme-toggle]")) themeToggle(button);
   for (const form of root.querySelectorAll("form[data-selection]")) selection(form);
   for (const form of root.querySelectorAll("form[method=post]")) once(form);
+  if (window.matchMedia("(max-width: 991px)").matches) {
+    for (const details of root.querySelectorAll("[data-narrow-closed]")) details.open = false;
+  }
   for (const control of root.querySelectorAll("[data-submits]")) {
     control.addEventListener("change", () => control.form.requestSubmit());
   }

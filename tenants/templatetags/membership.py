@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from django import template
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from tenants.models import Person, Tenant
@@ -14,7 +13,7 @@ register = template.Library()
 
 
 @register.simple_tag
-def tenants_of(person: Person) -> Sequence[Tenant]:
+def tenants_of(person: Person) -> QuerySet[Tenant]:
     """The tenants that a person can switch between, by name."""
     return Tenant.objects.filter(memberships__person=person).order_by("name")
 

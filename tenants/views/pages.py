@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
 from typing import Concatenate, ParamSpec, cast
 
 from django.core.exceptions import PermissionDenied
@@ -42,10 +42,9 @@ GuardedView = Callable[Concatenate[HttpRequest, P], HttpResponse]
 def tenant_page(
     permission: Permission, *, methods: tuple[str, ...] = ("GET", "HEAD")
 ) -> Callable[[TenantView[P]], GuardedTenantView[P]]:
-    """A page of the tenant in the address: 404 outside of one, 403 where the role lacks the right."""
+    """A page of the tenant in the address: 404 outside of one, 403 without the right."""
 
     def guard(view: TenantView[P]) -> GuardedTenantView[P]:
-        @wraps(view)
         def guarded(
             request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
         ) -> HttpResponse:
@@ -58,6 +57,7 @@ def tenant_page(
             with timezone.override(inside.tenant.time_zone):
                 return view(inside, *args, **kwargs)
 
+        update_wrapper(guarded, view)
         return never_cache(require_http_methods(list(methods))(guarded))
 
     return guard
@@ -66,10 +66,10 @@ def tenant_page(
 def operator_page(view: PersonView[P]) -> GuardedView[P]:
     """A page of the provider: 404 for everybody else."""
 
-    @wraps(view)
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not getattr(request.user, "is_operator", False):
             raise Http404
         return view(cast("PersonRequest", request), *args, **kwargs)
 
+    update_wrapper(guarded, view)
     return never_cache(require_http_methods(["GET", "HEAD"])(guarded))
