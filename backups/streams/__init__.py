@@ -4,7 +4,8 @@ Knows neither Django nor where the bytes come from or go to.
 """
 
 from backups.streams.container import ServerBuild, decode_export
-from backups.streams.errors import StreamError, StreamTruncated, StreamUnknown
+from backups.streams.eml import attachment_content, to_eml
+from backups.streams.errors import MailError, StreamError, StreamTruncated, StreamUnknown
 from backups.streams.index import IndexRecord
 from backups.streams.item import Attachment, Item, Recipient, write_item
 from backups.streams.mime import from_mime
@@ -19,12 +20,22 @@ from backups.streams.stream import (
     read_item,
     validate,
 )
+from backups.streams.view import (
+    AttachmentView,
+    MessageView,
+    Person,
+    message_view,
+)
 
 __all__ = [
     "Attachment",
+    "AttachmentView",
     "IndexRecord",
     "Item",
     "ItemStream",
+    "MailError",
+    "MessageView",
+    "Person",
     "Property",
     "PropertyName",
     "Recipient",
@@ -33,13 +44,16 @@ __all__ = [
     "StreamSummary",
     "StreamTruncated",
     "StreamUnknown",
+    "attachment_content",
     "cut",
     "decode_export",
     "from_mime",
     "index_record",
+    "message_view",
     "normalised_digest",
     "open_stream",
     "read_item",
+    "to_eml",
     "validate",
     "write_item",
 ]

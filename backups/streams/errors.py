@@ -33,3 +33,10 @@ class StreamUnknown(StreamError):
     Such an item can still be stored byte for byte (``cut`` keeps it whole); it can't be indexed
     beyond the place that is named.
     """
+
+
+class MailError(StreamError):
+    """A mail that can't be made into an item; the reason names no place in it."""
+
+    def __str__(self) -> str:
+        return self.reason

@@ -17,7 +17,7 @@ from typing import Final
 
 from backups.streams.charsets import decode_header, decode_text, unescape
 from backups.streams.compose import Body, File, Letter, compose
-from backups.streams.errors import StreamError
+from backups.streams.errors import MailError
 from backups.streams.headers import Headers
 from backups.streams.item import Item, write_item
 
@@ -36,13 +36,13 @@ _TOO_DEEP = "parts inside parts, deeper than can be read"
 def from_mime(raw: bytes) -> bytes:
     """The item stream of a mail; the same bytes for the same mail.
 
-    Raises StreamError for a mail that holds nothing, or nests deeper than Python can follow.
+    Raises MailError for a mail that holds nothing, or nests deeper than Python can follow.
     """
     mail = _START.sub(b"", raw, count=1) if _START.match(raw) else raw
     if b"\n" not in mail:
         mail = mail.replace(b"\r", b"\n")
     if not mail.strip():
-        raise StreamError("the mail is empty")
+        raise MailError("the mail is empty")
     try:
         message = message_from_bytes(mail, policy=compat32)
         letter = _letter(message, 0)
@@ -52,9 +52,9 @@ def from_mime(raw: bytes) -> bytes:
         letter.search_key = hashlib.sha256(raw).digest()[:16]
         item: Item = compose(letter)
     except RecursionError as error:
-        raise StreamError(_TOO_DEEP) from error
+        raise MailError(_TOO_DEEP) from error
     except (MessageError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StreamError(f"the mail can't be read: {error}") from error
+        raise MailError(f"the mail can't be read: {error}") from error
     return write_item(item, build=SERVER_BUILD)
 
 

@@ -1,0 +1,144 @@
+"""A message as people look at it: for the preview, and as the base of an EML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from backups.streams import tags
+from backups.streams.charsets import decode_text
+from backups.streams.errors import StreamError
+from backups.streams.fields import Fields, address_of, clean, note, sender_of
+from backups.streams.index import attachment_name
+from backups.streams.properties import CODE_PAGE, codec_of
+from backups.streams.stream import open_stream
+from backups.streams.tokens import Node, Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentView:
+    """``number`` is the attachment's place in its message, from 0; ``size`` is in bytes.
+
+    ``name`` is what the sender wrote: never a path to use on a disk. ``inline`` says that the
+    HTML body shows it by its content id.
+    """
+
+    number: int
+    name: str
+    mime_type: str
+    size: int
+    content_id: str
+    inline: bool
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """``html`` is as the sender wrote it: only safe inside a sandboxed frame."""
+
+    item_class: str
+    subject: str
+    sender: Person
+    to: tuple[Person, ...]
+    cc: tuple[Person, ...]
+    bcc: tuple[Person, ...]
+    sent_at: datetime | None
+    received_at: datetime | None
+    text: str
+    html: str
+    attachments: tuple[AttachmentView, ...]
+    notes: tuple[str, ...]
+
+
+def message_view(payload: bytes) -> MessageView:
+    """What can be shown of an item; ``notes`` say what can't. Never raises.
+
+    Of a broken container nothing can be shown but the note that says so.
+    """
+    notes: list[str] = []
+    try:
+        stream = open_stream(payload)
+    except StreamError as error:
+        return view_of(Node(Owner.MESSAGE, 0), b"", [str(error)])
+    if stream.scan.fault is not None:
+        note(notes, str(stream.scan.fault))
+    return view_of(stream.scan.root, stream.content, notes)
+
+
+def view_of(node: Node, content: bytes, notes: list[str]) -> MessageView:
+    """The view of the message at ``node``; ``notes`` are added to."""
+    fields = Fields(node, content, notes)
+    html = _html(fields, notes)
+    text = fields.text(tags.BODY)
+    if not text and not html and fields.has(tags.RTF_COMPRESSED):
+        note(notes, "the body is there as RTF only, which is not shown yet")
+    return MessageView(
+        item_class=fields.text(tags.MESSAGE_CLASS),
+        subject=fields.text(tags.SUBJECT),
+        sender=Person(*sender_of(fields)),
+        to=_people(node, content, tags.RECIPIENT_TO),
+        cc=_people(node, content, tags.RECIPIENT_CC),
+        bcc=_people(node, content, tags.RECIPIENT_BCC),
+        sent_at=fields.time(tags.CLIENT_SUBMIT_TIME),
+        received_at=fields.time(tags.MESSAGE_DELIVERY_TIME),
+        text=text,
+        html=html,
+        attachments=tuple(
+            _attachment(number, child, content, notes)
+            for number, child in enumerate(node.nodes(Owner.ATTACHMENT))
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _html(fields: Fields, notes: list[str]) -> str:
+    """The HTML body, decoded by PidTagInternetCodepage; servers send it as text or as bytes."""
+    value = fields.value(tags.HTML)
+    if isinstance(value, str):
+        return clean(value)
+    if not isinstance(value, bytes):
+        return ""
+    page = fields.integer(tags.INTERNET_CODEPAGE)
+    if page is None:
+        return clean(decode_text(value))
+    try:
+        return clean(decode_text(value, codec_of(CODE_PAGE | page & 0xFFFF)))
+    except ValueError as error:
+        note(notes, f"HTML body: {error}")
+        return clean(decode_text(value))
+
+
+def _people(node: Node, content: bytes, kind: int) -> tuple[Person, ...]:
+    people = []
+    for child in node.nodes(Owner.RECIPIENT):
+        fields = Fields(child, content, [])
+        if (fields.integer(tags.RECIPIENT_TYPE) or 0) & 0xF == kind:
+            name = fields.text(tags.DISPLAY_NAME, tags.RECIPIENT_DISPLAY_NAME)
+            address = address_of(fields, tags.SMTP_ADDRESS, tags.ADDRESS_TYPE, tags.EMAIL_ADDRESS)
+            people.append(Person(name, address))
+    return tuple(people)
+
+
+def _attachment(number: int, node: Node, content: bytes, notes: list[str]) -> AttachmentView:
+    fields = Fields(node, content, notes)
+    embedded = next(node.nodes(Owner.MESSAGE), None)
+    size = fields.length(tags.ATTACH_DATA)
+    if embedded is not None:
+        size = max(embedded.stop - embedded.start, 0)
+    flags = fields.integer(tags.ATTACH_FLAGS) or 0
+    content_id = fields.text(tags.ATTACH_CONTENT_ID)
+    return AttachmentView(
+        number=number,
+        name=attachment_name(fields),
+        mime_type=fields.text(tags.ATTACH_MIME_TAG),
+        size=size,
+        content_id=content_id,
+        inline=bool(flags & tags.ATTACH_RENDERED_IN_BODY and content_id),
+        embedded=embedded is not None,
+    )
