@@ -86,11 +86,10 @@ class Place:
 
         `owner` is the uid that will run the server. Folders made as root are given to it.
         """
-        for folder in (self.folder.parent, self.folder, self.passfile(SUPERUSER).parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.passfile(SUPERUSER).parent.mkdir(mode=0o700, exist_ok=True)
         place = self
         if os.geteuid() == 0 and self.home == self.folder:
-            place = self._moved(_system_home(self.folder), self.folder / "socket")
+            place = self._moved()
         place.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if place.home != place.folder:
             os.chown(place.home, owner, -1)
@@ -98,15 +97,14 @@ class Place:
         place._record()
         return place
 
-    def _moved(self, home: Path, socket: Path) -> "Place":
+    def _moved(self) -> "Place":
         if self.cluster.exists():
             raise DatabaseError(
                 f"{self.cluster} was made by an ordinary user (uid {self.cluster.stat().st_uid}); "
                 "PostgreSQL can't run as root: start the portal as that user."
             )
-        if socket == self.folder / "socket":
-            socket = home / "socket"
-        return Place(folder=self.folder, home=home, socket=socket)
+        home = _system_home(self.folder)
+        return Place(folder=self.folder, home=home, socket=home / "socket")
 
     def _with_socket(self, owner: int) -> "Place":
         socket = self.socket

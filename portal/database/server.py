@@ -58,10 +58,9 @@ class LocalDatabase:
         one stop when the calling thread dies (Linux), so call it from a thread that lives as long
         as the server should. `options` are server settings, for a new server only.
         """
-        place = self.place
-        account = account_for(place)
-        place = place.prepare(account.uid if account else os.geteuid())
-        with self._locked(place):
+        with self._locked():
+            account = account_for(self.place)
+            place = self.place.prepare(account.uid if account else os.geteuid())
             cluster.make_passwords(place)
             if self._pid() is None or not self._settled(place):
                 binaries = find(account)
@@ -71,9 +70,8 @@ class LocalDatabase:
 
     def create_database(self, name: str) -> None:
         """Make another database in the running server, with the same roles and rights."""
-        place = self.place
-        with self._locked(place):
-            self._make_database(place, name)
+        with self._locked():
+            self._make_database(self.place, name)
 
     def drop_database(self, name: str) -> None:
         """Remove a database of the running server, whoever is connected to it."""
@@ -86,7 +84,7 @@ class LocalDatabase:
         place = self.place
         if not place.folder.exists():
             return False
-        with self._locked(place):
+        with self._locked():
             pid = self._pid()
             if pid is None:
                 return False
@@ -143,7 +141,13 @@ class LocalDatabase:
             cluster.apply_roles(place, connection)
 
     @contextlib.contextmanager
-    def _locked(self, place: Place) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
+        place = self.place
+        try:
+            for folder in (self.data_dir, place.folder):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"the data folder can't be made: {error}") from error
         with place.lock.open("a") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
