@@ -35,6 +35,15 @@ def answers(host: str, port: int) -> bool:
     return True
 
 
+def listens(host: str, port: int) -> bool:
+    """Whether anything accepts connections there."""
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
 def manage(name: str, *arguments: str) -> Child:
     """A management command."""
     return Child(name=name, command=[sys.executable, str(ROOT / "manage.py"), *arguments])
@@ -80,6 +89,19 @@ def worker(name: str, queues: Sequence[str], *, concurrency: int) -> Child:
         stage=WORKERS,
         grace=10.0,
         death_signal=signal.SIGKILL,
+    )
+
+
+def sandbox(folder: Path, port: int) -> Child:
+    """The sandbox Exchange of the demo."""
+    return Child(
+        name="sandbox",
+        command=[
+            *[sys.executable, "-m", "sandbox", "serve", "--data", str(folder)],
+            *["--port", str(port)],
+        ],
+        stage=SANDBOX,
+        ready=lambda: listens("127.0.0.1", port),
     )
 
 

@@ -16,9 +16,9 @@ from django.db.models import QuerySet
 
 from backups.infrastructure.models import MailboxKey
 from backups.infrastructure.services import open_stored
-from backups.repository import RootKey, TenantKeys, Vault, new_key
-from tenants.isolation.scope import APP, require_tenant, tenant_scope
-from tenants.models import TenantKey
+from backups.repository import RootKey, RootKeyError, TenantKeys, Vault, new_key
+from tenants.isolation.scope import APP, OPERATOR, require_tenant, tenant_scope
+from tenants.models import Tenant, TenantKey
 from tenants.secrets import seal, unseal
 
 VERSION = 1
@@ -32,9 +32,20 @@ def root_key() -> RootKey:
 
 
 def ensure_root_key() -> None:
-    """Make the root key of a new installation; an existing file is never touched."""
-    if not Path(settings.ROOT_KEY_FILE).exists():
-        RootKey.generate_file(Path(settings.ROOT_KEY_FILE))
+    """Make the root key of a new installation; an existing file is never touched.
+
+    Raises RootKeyError when the file is gone but tenants exist: a new key would open nothing of
+    theirs, and would hide that the old one must be brought back (docs/keys.md).
+    """
+    file = Path(settings.ROOT_KEY_FILE)
+    if file.exists():
+        return
+    if Tenant.objects.using(OPERATOR).exists():
+        raise RootKeyError(
+            f"{file}: the root key is gone, but tenants exist whose backups only it can open."
+            " Put its copy back; docs/keys.md says how."
+        )
+    RootKey.generate_file(file)
 
 
 def tenant_keys() -> TenantKeys:

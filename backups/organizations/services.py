@@ -44,6 +44,14 @@ def connect_organization(
     return organization
 
 
+def move_organization(
+    *, organization: Organization, authority: str, graph_url: str, person_id: UUID | None = None
+) -> None:
+    """The organization's servers have other addresses now."""
+    Organization.objects.filter(pk=organization.pk).update(authority=authority, graph_url=graph_url)
+    record(action="organization.moved", subject=organization.name, person_id=person_id)
+
+
 def source_for(organization: Organization) -> MailboxSource:
     """A connection to the organization, inside the tenant's scope. The caller closes it."""
     return GraphSource(

@@ -5,6 +5,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from backups.infrastructure.keys import ensure_root_key
 from backups.infrastructure.services import default_proxy
 from portal import environment, processes
 from portal.celery import app
@@ -51,3 +52,4 @@ def prepare(supervisor: Supervisor) -> None:
     if broker:
         Folder(Path(broker)).clear_control()
     supervisor.run(processes.manage("migrate", "migrate", "--database", "owner", "--no-color"))
+    ensure_root_key()
