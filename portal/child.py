@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 from portal import tether
 
 OBITUARY_LINES = 15
+SETTLED_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Child:
-    """What to run. `stage` orders the stop: lower ones are stopped first, equal ones together."""
+    """What to run.
+
+    `stage` orders the stop: lower ones are stopped first, equal ones together. Without a `ready`
+    check a child counts as ready when it has lived for half a second.
+    """
 
     name: str
     command: Sequence[str]
@@ -74,7 +79,8 @@ class Running:
     def ready(self) -> bool:
         """Whether the current process does its work; asked until it has once said yes."""
         if not self._was_ready and self.alive():
-            self._was_ready = self.child.ready is None or self.child.ready()
+            check = self.child.ready
+            self._was_ready = check() if check else self.age() > SETTLED_SECONDS
         return self._was_ready
 
     def age(self) -> float:
