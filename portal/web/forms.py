@@ -9,7 +9,7 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 
 if TYPE_CHECKING:
-    from django.template.loader import _EngineTemplate
+    from django.template.backends.base import _EngineTemplate
 
 
 class FormRenderer(DjangoTemplates):

@@ -35,16 +35,16 @@ class TenantRequest(PersonRequest):
 
 TenantView = Callable[Concatenate[TenantRequest, P], HttpResponse]
 PersonView = Callable[Concatenate[PersonRequest, P], HttpResponse]
-GuardedTenantView = Callable[Concatenate[HttpRequest, str, P], HttpResponse]
-GuardedView = Callable[Concatenate[HttpRequest, P], HttpResponse]
+GuardedView = Callable[..., HttpResponse]
+"""What the resolver calls, with the parts of the address by name."""
 
 
 def tenant_page(
     permission: Permission, *, methods: tuple[str, ...] = ("GET", "HEAD")
-) -> Callable[[TenantView[P]], GuardedTenantView[P]]:
+) -> Callable[[TenantView[P]], GuardedView]:
     """A page of the tenant in the address: 404 outside of one, 403 without the right."""
 
-    def guard(view: TenantView[P]) -> GuardedTenantView[P]:
+    def guard(view: TenantView[P]) -> GuardedView:
         def guarded(
             request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
         ) -> HttpResponse:
@@ -63,7 +63,7 @@ def tenant_page(
     return guard
 
 
-def operator_page(view: PersonView[P]) -> GuardedView[P]:
+def operator_page(view: PersonView[P]) -> GuardedView:
     """A page of the provider: 404 for everybody else."""
 
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:

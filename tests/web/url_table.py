@@ -1,0 +1,87 @@
+"""Who may use which address. A name that is missing here fails the tests."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from tenants.people.permissions import Permission
+from tests.cast import Company
+
+
+class Access(enum.Enum):
+    PUBLIC = "anybody, signed in or not"
+    PERSON = "whoever is signed in"
+    TENANT = "members of the tenant in the address"
+    OPERATOR = "the provider's operators"
+
+
+@dataclass(frozen=True)
+class Address:
+    """One URL name; ``names`` are the parts of its address, found on a Company by ``parts``."""
+
+    name: str
+    access: Access
+    names: tuple[str, ...] = ()
+    method: str = "GET"
+    permission: Permission | None = None
+
+    def of(self, company: Company) -> str:
+        """The address with this company's objects in it."""
+        known = parts(company)
+        return reverse(self.name, kwargs={name: known[name] for name in self.names})
+
+    def crossed(self, mine: Company, theirs: Company) -> str:
+        """My tenant's address with another tenant's object in it."""
+        known = {**parts(theirs), "slug": mine.tenant.slug}
+        return reverse(self.name, kwargs={name: known[name] for name in self.names})
+
+
+def parts(company: Company) -> dict[str, object]:
+    return {
+        "slug": company.tenant.slug,
+        "organization_id": company.organization.pk,
+        "job_id": company.job.pk,
+        "session_id": company.session.pk,
+        "mailbox_id": company.mailbox.pk,
+    }
+
+
+SEE, CONTENT = Permission.SEE_BACKUPS, Permission.SEE_CONTENT
+RUN, MANAGE, RESTORE = Permission.RUN_JOBS, Permission.MANAGE_JOBS, Permission.RESTORE
+TENANT = Access.TENANT
+JOB = ("slug", "job_id")
+MAILBOX = ("slug", "mailbox_id")
+
+ADDRESSES = (
+    Address("tenants:start", Access.PUBLIC),
+    Address("tenants:home", TENANT, ("slug",)),
+    Address("tenants:operator", Access.OPERATOR),
+    Address("backups:organizations", TENANT, ("slug",), permission=SEE),
+    Address("backups:organization", TENANT, ("slug", "organization_id"), permission=SEE),
+    Address("backups:infrastructure", TENANT, ("slug",), permission=SEE),
+    Address("backups:job", TENANT, JOB, permission=SEE),
+    Address("backups:job-start", TENANT, JOB, "POST", RUN),
+    Address("backups:job-stop", TENANT, JOB, "POST", RUN),
+    Address("backups:job-enable", TENANT, JOB, "POST", MANAGE),
+    Address("backups:job-disable", TENANT, JOB, "POST", MANAGE),
+    Address("backups:sessions", TENANT, ("slug",), permission=SEE),
+    Address("backups:session", TENANT, ("slug", "session_id"), permission=SEE),
+    Address("backups:mailbox", TENANT, MAILBOX, permission=CONTENT),
+    Address("backups:restore", TENANT, MAILBOX, "POST", RESTORE),
+    Address("backups:operator-organizations", Access.OPERATOR),
+    Address("backups:operator-infrastructure", Access.OPERATOR),
+    Address("backups:operator-sessions", Access.OPERATOR),
+    Address("account_login", Access.PUBLIC),
+    Address("account_logout", Access.PUBLIC),
+    Address("account_inactive", Access.PUBLIC),
+    Address("account_signup", Access.PUBLIC),
+    Address("account_reauthenticate", Access.PERSON),
+    Address("account_change_password", Access.PERSON),
+    Address("account_reset_password", Access.PUBLIC),
+    Address("account_reset_password_done", Access.PUBLIC),
+    Address("account_reset_password_from_key", Access.PUBLIC, ("uidb36", "key")),
+    Address("account_reset_password_from_key_done", Access.PUBLIC),
+)
