@@ -1,5 +1,3 @@
-"""The server: settings, processes, local database, and the two kits every app builds on."""
+"""The server: settings, processes, addresses, and the kits that every app builds on."""
 
-from portal.celery import app as celery_app
-
-__all__ = ["celery_app"]
+__version__ = "0.1.0"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
-import django
 from django.db import connections, transaction
 from django.db.models.functions import Now
 
+import portal
 from backups.infrastructure.models import Allocation, Proxy, Repository
 from backups.repository import FolderBackend
 from backups.repository import Repository as StoredRepository
@@ -33,7 +32,7 @@ def default_proxy() -> Proxy:
 def heartbeat(proxy_id: UUID) -> None:
     """A worker of the proxy is alive on this host."""
     Proxy.objects.using(OPERATOR).filter(pk=proxy_id).update(
-        heartbeat_at=Now(), host=socket.gethostname()[:255], version=_version()
+        heartbeat_at=Now(), host=socket.gethostname()[:255], version=portal.__version__
     )
 
 
@@ -97,13 +96,3 @@ def measure_allocation(*, allocation_id: UUID, repository_id: UUID) -> None:
             " FROM backups_pack WHERE repository_id = %s) WHERE id = %s",
             [repository_id, allocation_id],
         )
-
-
-@lru_cache(maxsize=1)
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("stowage")
-    except PackageNotFoundError:
-        return f"source (Django {django.get_version()})"

@@ -1,0 +1,27 @@
+"""Finding what a command names, with an error that says what is there instead."""
+
+from __future__ import annotations
+
+from django.core.management.base import CommandError
+
+from backups.infrastructure.models import Repository
+from tenants.isolation.scope import OPERATOR
+from tenants.models import Tenant
+
+
+def tenant_by_slug(slug: str) -> Tenant:
+    tenants = Tenant.objects.using(OPERATOR)
+    found = tenants.filter(slug=slug).first()
+    if found is None:
+        known = ", ".join(tenants.values_list("slug", flat=True)) or "none yet"
+        raise CommandError(f"There is no tenant {slug}. Tenants: {known}.")
+    return found
+
+
+def repository_by_name(name: str) -> Repository:
+    repositories = Repository.objects.using(OPERATOR)
+    found = repositories.filter(name=name).first()
+    if found is None:
+        known = ", ".join(repositories.values_list("name", flat=True)) or "none yet"
+        raise CommandError(f"There is no repository {name}. Repositories: {known}.")
+    return found
