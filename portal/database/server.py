@@ -91,7 +91,7 @@ class LocalDatabase:
             for number, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, 5.0)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
-                if self._gone(seconds):
+                if self._gone(pid, seconds):
                     place.detached.unlink(missing_ok=True)
                     return True
         raise DatabaseError(f"PostgreSQL (process {pid}) does not stop; its log is {place.log}.")
@@ -164,12 +164,14 @@ class LocalDatabase:
             raise DatabaseError(f"{self.place.cluster} can't be read: {error}") from error
         return pid if _serves(pid, self.place.cluster) else None
 
-    def _gone(self, seconds: float) -> bool:
+    def _gone(self, pid: int, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while self._pid() is not None:
+        # The process outlives its pid file by a moment.
+        while _serves(pid, self.place.cluster):
             if time.monotonic() > deadline:
                 return False
             time.sleep(STEP)
+        self._pid()
         return True
 
     def _settled(self, place: Place) -> bool:
