@@ -101,10 +101,13 @@ class MailboxSource(Protocol):
     opaque text that may name people: keep them encrypted.
     """
 
-    requests: int
-    """HTTP requests made so far."""
-    throttled_seconds: float
-    """Seconds spent waiting because the server said so."""
+    @property
+    def requests(self) -> int:
+        """HTTP requests made so far."""
+
+    @property
+    def throttled_seconds(self) -> float:
+        """Seconds spent waiting because the server said so."""
 
     def discover(self) -> Iterator[SourceMailbox]:
         """Every mailbox of the organization."""

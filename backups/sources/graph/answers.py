@@ -25,6 +25,7 @@ from backups.sources.interface import ExportedItem, ItemChange, SourceFolder
 _DATA_KEY = re.compile(rb'"data"\s*:\s*\Z')
 _STRING_STOP = re.compile(rb'["\\]')
 _LONGEST_SKELETON = 16 * 1024 * 1024
+_BEYOND_END = "the stream goes on after the end of its base64"
 
 
 def text(entity: Mapping[str, object], name: str) -> str:
@@ -190,7 +191,7 @@ class _Stream:
         if not block:
             return
         if self._padded:
-            self._error = Damaged("the stream goes on after the end of its base64")
+            self._error = Damaged(_BEYOND_END)
             return
         self._padded = block.endswith(b"=")
         try:
@@ -201,7 +202,9 @@ class _Stream:
     def finish(self) -> tuple[bytes | None, SourceError | None]:
         """(payload, None), or (None, what is wrong)."""
         if self._error is None and self._rest:
-            self._error = Retry("the stream's base64 ends early")
+            self._error = (
+                Damaged(_BEYOND_END) if self._padded else Retry("the stream's base64 ends early")
+            )
         if self._error is None and not self._decoded.tell():
             self._error = Retry("the stream is empty")
         if self._error:

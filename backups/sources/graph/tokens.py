@@ -94,8 +94,10 @@ class Tokens:
                 self._application = self._make_application()
             result = self._application.acquire_token_for_client(scopes=[scope])
         except httpx.HTTPError as error:
-            message = f"the sign-in server can't be reached: {type(error).__name__}"
+            message = f"sign-in: the server can't be reached ({type(error).__name__})"
             raise Unavailable(message) from error
+        except msal.exceptions.MsalError as error:
+            raise Unavailable(f"sign-in: the server failed ({error})") from error
         except ValueError as error:
             # msal's word for a directory that the authority does not know, or an unreadable key.
             reason = str(error).partition(". ")[0]

@@ -198,7 +198,10 @@ class Transport:
         return self._client.build_request(method, url, content=content, headers=headers)
 
     def _graph_request(self, call: Call) -> httpx.Request:
-        headers = {**call.headers, "Authorization": f"Bearer {self._tokens.bearer()}"}
+        try:
+            headers = {**call.headers, "Authorization": f"Bearer {self._tokens.bearer()}"}
+        except Unavailable as error:
+            raise _Failure(error, undone=True) from error
         content = None
         if call.body is not None:
             content = json.dumps(call.body).encode()
@@ -275,7 +278,7 @@ class Transport:
             raise Unavailable(f"{what}: the answer is not a collection")
         following, last = body.get("@odata.nextLink"), body.get("@odata.deltaLink")
         link = following or last
-        cursor = self._target(link, what) if isinstance(link, str) else ""
+        cursor = self._target(link, what) if isinstance(link, str) and link else ""
         return Page(entities, cursor, complete=not following)
 
     def _target(self, link: str, what: str) -> str:
