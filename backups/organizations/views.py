@@ -26,7 +26,9 @@ def _overview() -> dict[str, object]:
     """Organizations with their jobs and protection, of whoever is asking."""
     since = timezone.now() - PROTECTION
     jobs = Job.objects.with_last_session().with_protection(since).select_related("allocation")
-    organizations = list(Organization.objects.prefetch_related(Prefetch("jobs", jobs)))
+    organizations = list(
+        Organization.objects.select_related("tenant").prefetch_related(Prefetch("jobs", jobs))
+    )
     protection = Mailbox.objects.protection_of([row.pk for row in organizations], since)
     rows = [(row, protection.get(row.pk, Protection())) for row in organizations]
     active = sum(job.state in ACTIVE for row in organizations for job in row.jobs.all())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from email.utils import parseaddr
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from backups.infrastructure.models import Allocation
 from backups.jobs.models import Job
 from backups.sessions.models import Session, Task
+from portal.templatetags.web import DASH
 
 register = template.Library()
 
@@ -40,6 +44,8 @@ _FOLDER_ICONS = {
     "tasks": "checkbox",
     "notes": "note",
     "archive": "archive",
+    "junkemail": "alert-circle",
+    "recoverableitemsdeletions": "trash",
 }
 
 
@@ -85,6 +91,15 @@ def mailbox_icon(kind: str) -> str:
 @register.filter
 def folder_icon(well_known: str) -> str:
     return _FOLDER_ICONS.get(well_known, "folder")
+
+
+@register.filter
+def correspondent(sender: str) -> SafeString | str:
+    """Who sent an item, by name, with the address behind it; a dash for nobody."""
+    name, address = parseaddr(sender)
+    if not name or not address:
+        return sender or DASH
+    return format_html('<span title="{}">{}</span>', address, name)
 
 
 @register.filter

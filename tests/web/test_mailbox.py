@@ -53,7 +53,7 @@ def test_the_newest_point_opens_in_its_first_full_folder(cast: Cast, sign_in: Si
     page = sign_in(cast.restorer).get(mailbox(cast)).content.decode()
     assert "Inbox" in page
     assert cast.acme.item.subject in page
-    assert "noor@example.net" in page
+    assert 'title="noor@example.net">Noor</span>' in page
 
 
 def test_an_item_is_shown_only_at_the_points_that_hold_it(cast: Cast, sign_in: SignIn) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template.loader import render_to_string
 from django.test import Client
 
 from backups.jobs.models import Job
@@ -141,6 +142,12 @@ def test_a_page_that_is_not_there_has_our_look(cast: Cast, sign_in: SignIn, path
     response = sign_in(cast.admin).get(path)
     assert response.status_code == 404
     assert b"Nothing here" in response.content
+
+
+def test_the_page_for_a_broken_server_needs_nothing_but_itself() -> None:
+    page = render_to_string("500.html")
+    assert "Something broke" in page
+    assert "/static/css/error.css" in page
 
 
 def test_every_page_forbids_inline_code(cast: Cast, sign_in: SignIn) -> None:
