@@ -46,7 +46,7 @@ def codec_named(charset: str) -> str | None:
     label = charset.strip(" \t\"'<>").lower()
     try:
         name = codecs.lookup(_ALIASES.get(label, label)).name
-        b"".decode(name)
+        b"\0\0\0\0".decode(name, "replace")  # codecs that are not of text refuse this
     except (LookupError, ValueError):
         return None
     if name.replace("_", "-") in _REFUSED:

@@ -1,0 +1,157 @@
+"""Items written as mail files, read back by another parser."""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+import pytest
+
+from backups.streams import (
+    Item,
+    Property,
+    Recipient,
+    attachment_content,
+    from_mime,
+    message_view,
+    tags,
+    to_eml,
+    write_item,
+)
+from backups.streams.properties import BINARY, INTEGER32, UNICODE
+
+from .samples import BUILD, letter
+from .test_mime import MIXED, PLAIN
+
+
+def parsed(eml: bytes) -> EmailMessage:
+    message = message_from_bytes(eml, policy=default)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    return message
+
+
+def written(item: Item) -> bytes:
+    return to_eml(write_item(item, build=BUILD))
+
+
+def test_the_head_is_the_one_the_mail_came_with() -> None:
+    eml = to_eml(from_mime(PLAIN.replace(b"\n", b"\r\n")))
+    head, _, body = PLAIN.replace(b"\n", b"\r\n").partition(b"\r\n\r\n")
+
+    assert eml.startswith(head + b"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain")
+    assert eml.endswith(b"\r\n\r\n" + body)
+
+
+def test_alternatives_inline_images_and_attachments_have_their_places() -> None:
+    message = parsed(to_eml(from_mime(MIXED)))
+
+    kinds = [part.get_content_type() for part in message.walk()]
+    assert kinds == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+        "application/pdf",
+        "message/rfc822",
+        "text/plain",
+        "text/plain",
+    ]
+    body, html = message.get_body(["plain"]), message.get_body(["html"])
+    assert body is not None
+    assert body.get_content() == "plain ü"
+    assert html is not None
+    assert 'html ü<img src="cid:pic@x">' in html.get_content()
+    image, pdf = list(message.walk())[5:7]
+    assert (image["Content-ID"], image.get_content_disposition()) == ("<pic@x>", "inline")
+    assert image.get_payload(decode=True) == b"\0\1\2"
+    assert (pdf.get_filename(), pdf.get_payload(decode=True)) == ("März.pdf", b"%PDF")
+
+
+def test_an_embedded_message_is_written_as_a_mail() -> None:
+    inner = next(
+        part.get_payload(0)
+        for part in parsed(to_eml(from_mime(MIXED))).walk()
+        if part.get_content_type() == "message/rfc822"
+    )
+
+    assert inner["Subject"] == "inner"
+    assert inner["To"] == "anna@acme.example"
+    assert inner.get_content().strip() == "inner body"
+
+
+def test_an_item_that_never_travelled_gets_a_head() -> None:
+    message = parsed(written(letter(body="Grüße\r\nAnna")))
+
+    assert message["From"] == "Anna <anna@acme.example>"
+    assert message["To"] == "Ben <ben@acme.example>"
+    assert message["Subject"] == "Plans for März"
+    assert message["Message-ID"] == "<plans@acme.example>"
+    assert message["Date"].datetime.isoformat() == "2010-03-31T21:14:04+00:00"
+    body = message.get_body()
+    assert body is not None
+    assert body.get_content().splitlines() == ["Grüße", "Anna"]
+    assert [part.get_filename() for part in message.iter_attachments()] == ["plan.pdf"]
+
+
+def test_no_property_can_start_a_header_field_of_its_own() -> None:
+    evil = "x\r\nBcc: mallory@evil.example\r\n\r\nbody"
+    item = letter()
+    item.properties[1] = Property.of(tags.SUBJECT, UNICODE, evil)
+    item.properties[2] = Property.of(tags.SENT_REPRESENTING_NAME, UNICODE, evil)
+    item.properties[6] = Property.of(tags.INTERNET_MESSAGE_ID, UNICODE, evil)
+    item.recipients.append(
+        Recipient(
+            [
+                Property.of(tags.RECIPIENT_TYPE, INTEGER32, 2),
+                Property.of(tags.SMTP_ADDRESS, UNICODE, evil),
+            ]
+        )
+    )
+    item.attachments[0].properties += [
+        Property.of(tags.ATTACH_MIME_TAG, UNICODE, evil),
+        Property.of(tags.ATTACH_CONTENT_ID, UNICODE, evil),
+    ]
+    item.attachments[0].properties[0] = Property.of(tags.ATTACH_LONG_FILENAME, UNICODE, evil)
+
+    message = message_from_bytes(written(item), policy=default)
+
+    assert all(part["Bcc"] is None for part in message.walk())
+
+
+def test_lines_too_long_for_mail_are_encoded() -> None:
+    eml = written(letter(body="x" * 5000))
+
+    assert max(map(len, eml.split(b"\r\n"))) <= 998
+    body = parsed(eml).get_body()
+    assert body is not None
+    assert body.get_content() == "x" * 5000
+
+
+@pytest.mark.parametrize("html", ["<b>ü</b>", b"<b>\xc3\xbc</b>"])
+def test_an_html_body_is_read_as_text_or_as_bytes(html: str | bytes) -> None:
+    kind = UNICODE if isinstance(html, str) else BINARY
+    item = Item([Property.of(tags.HTML, kind, html)])
+
+    assert message_view(write_item(item, build=BUILD)).html == "<b>ü</b>"
+
+
+def test_a_body_that_is_there_as_rtf_only_leaves_a_note() -> None:
+    item = Item([Property.of(tags.RTF_COMPRESSED, BINARY, b"\0" * 20)])
+
+    view = message_view(write_item(item, build=BUILD))
+
+    assert view.text == view.html == ""
+    assert "RTF only" in view.notes[0]
+
+
+def test_an_attachment_is_fetched_by_its_number() -> None:
+    payload = from_mime(MIXED)
+
+    assert attachment_content(payload, 1) == b"%PDF"
+    assert b"Subject: inner\r\n" in attachment_content(payload, 2)
+    with pytest.raises(LookupError, match="no attachment 4"):
+        attachment_content(payload, 4)
