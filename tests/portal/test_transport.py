@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from celery import current_app
 from kombu import Connection, Consumer, Producer
 
 import portal.celery
@@ -208,6 +209,13 @@ def test_only_known_queues_and_those_of_proxies_exist() -> None:
     for unknown in ("bulk", "proxy_", "proxy_XYZ", "proxy_0123456789abc", "celery"):
         with pytest.raises(KeyError):
             queues[unknown]
+
+
+def test_every_thread_rings_the_same_application() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        name, url = threads.submit(lambda: (current_app.main, current_app.conf.broker_url)).result()
+    assert name == "portal"
+    assert url == portal.celery.app.conf.broker_url
 
 
 @pytest.mark.worker
