@@ -104,8 +104,6 @@ def celery_settings(data_dir: Path, broker_url: str) -> dict[str, object]:
 
 
 app = Celery("portal", amqp=QueuesOnDemand)
-# Celery's current application is one per thread; the web server answers in threads.
-app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
