@@ -10,11 +10,12 @@ import logging
 import threading
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.db import DatabaseError, connections
 
 from backups.infrastructure.models import Proxy
 from backups.infrastructure.services import heartbeat
+from tenants.isolation.checks import refuse_unsafe_roles
 from tenants.isolation.scope import OPERATOR
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,15 @@ _stop = threading.Event()
 
 
 def connect() -> None:
+    worker_init.connect(_check_roles, weak=False)
     worker_ready.connect(_begin, weak=False)
     worker_shutting_down.connect(_end, weak=False)
+
+
+def _check_roles(**kwargs: Any) -> None:
+    refuse_unsafe_roles()
+    # A child forked later must not inherit an open connection.
+    connections.close_all()
 
 
 def _begin(sender: Any, **kwargs: Any) -> None:

@@ -81,7 +81,9 @@ class Stage:
         if not password:
             password = "-".join(secrets.token_hex(3) for _ in range(3))
             self.write_note("password", password)
-        people = [("Provider's operator", "operator@provider.example", None)]
+        people: list[tuple[str, str, str | None]] = [
+            ("Provider's operator", "operator@provider.example", None)
+        ]
         people += [
             (f"{name}'s administrator", f"admin@{slug}.example", slug) for name, slug in TENANTS
         ]

@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from tenants.isolation.scope import APP, OPERATOR
+
+
+def refuse_unsafe_roles() -> None:
+    """Raise ImproperlyConfigured where the check below finds an error.
+
+    Servers and workers call this when they start: Django runs database checks only on demand.
+    """
+    errors = roles_are_bound_by_row_security(databases=[APP, OPERATOR])
+    if errors:
+        raise ImproperlyConfigured(" ".join(str(error.msg) for error in errors))
 
 
 @register(Tags.database)

@@ -46,7 +46,7 @@ class TenantQuerySet(models.QuerySet[M]):
     def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
         rows = list(objs)
         for row in rows:
-            _refuse_foreign(row, self.db)
+            _refuse_foreign(row)
         return super().bulk_create(rows, *args, **kwargs)
 
 
@@ -89,7 +89,7 @@ class TenantModel(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         _fill_tenant(self)
-        _refuse_foreign(self, kwargs.get("using") or self._state.db)
+        _refuse_foreign(self)
         super().save(*args, **kwargs)
 
 
@@ -122,8 +122,8 @@ def _owned(queryset: models.QuerySet[M], values: dict[str, Any]) -> dict[str, An
     return {**values, "tenant_id": require_tenant()}
 
 
-def _refuse_foreign(row: models.Model, alias: str | None) -> None:
-    if alias == OPERATOR:
+def _refuse_foreign(row: models.Model) -> None:
+    if operating():
         return
     _fill_tenant(row)
     owner: UUID | None = getattr(row, "tenant_id", None)
