@@ -89,26 +89,15 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def address_of(fields: Fields, smtp: int, address_type: int, address: int) -> str:
+def address_of(fields: Fields, smtp: int, address: int) -> str:
     """The SMTP address when there is one, else whatever address the item has."""
-    direct = fields.text(smtp)
-    if direct:
-        return direct
-    plain = fields.text(address)
-    if fields.text(address_type).upper() in ("", "SMTP") or "@" in plain:
-        return plain.strip()
-    return plain
+    return fields.text(smtp, address).strip()
 
 
 def sender_of(fields: Fields) -> tuple[str, str]:
     """Name and address of who the message is from (the represented sender comes first)."""
     name = fields.text(tags.SENT_REPRESENTING_NAME, tags.SENDER_NAME)
     address = address_of(
-        fields,
-        tags.SENT_REPRESENTING_SMTP_ADDRESS,
-        tags.SENT_REPRESENTING_ADDRESS_TYPE,
-        tags.SENT_REPRESENTING_EMAIL_ADDRESS,
-    ) or address_of(
-        fields, tags.SENDER_SMTP_ADDRESS, tags.SENDER_ADDRESS_TYPE, tags.SENDER_EMAIL_ADDRESS
-    )
+        fields, tags.SENT_REPRESENTING_SMTP_ADDRESS, tags.SENT_REPRESENTING_EMAIL_ADDRESS
+    ) or address_of(fields, tags.SENDER_SMTP_ADDRESS, tags.SENDER_EMAIL_ADDRESS)
     return name, address

@@ -138,7 +138,7 @@ def _people(root: Node, content: bytes, kind: int) -> str:
         if (fields.integer(tags.RECIPIENT_TYPE) or 0) & 0xF != kind:
             continue
         name = fields.text(tags.DISPLAY_NAME, tags.RECIPIENT_DISPLAY_NAME)
-        address = address_of(fields, tags.SMTP_ADDRESS, tags.ADDRESS_TYPE, tags.EMAIL_ADDRESS)
+        address = address_of(fields, tags.SMTP_ADDRESS, tags.EMAIL_ADDRESS)
         person = f"{name} <{address}>" if name and address and name != address else name or address
         shown.append(person)
         length += len(person) + 2

@@ -120,7 +120,7 @@ def _people(node: Node, content: bytes, kind: int) -> tuple[Person, ...]:
         fields = Fields(child, content, [])
         if (fields.integer(tags.RECIPIENT_TYPE) or 0) & 0xF == kind:
             name = fields.text(tags.DISPLAY_NAME, tags.RECIPIENT_DISPLAY_NAME)
-            address = address_of(fields, tags.SMTP_ADDRESS, tags.ADDRESS_TYPE, tags.EMAIL_ADDRESS)
+            address = address_of(fields, tags.SMTP_ADDRESS, tags.EMAIL_ADDRESS)
             people.append(Person(name, address))
     return tuple(people)
 

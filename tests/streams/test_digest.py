@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
+from pathlib import Path
+
 import pytest
 
 from backups.streams import Item, Property, normalised_digest, read_item, tags, write_item
 from backups.streams.digest import EXCLUDED
 from backups.streams.properties import BINARY, INTEGER32, STRING, TIME, UNICODE
 
-from .samples import BUILD, KEYWORDS, MULTIPLE, NUMBERED, SENT, letter
+from .samples import BUILD, KEYWORDS, MULTIPLE, NUMBERED, SENT, framed, from_hex, letter
 
 
 def digest(item: Item, build: tuple[int, int, int, int] = BUILD) -> bytes:
@@ -135,3 +139,43 @@ def test_an_item_keeps_its_digest_when_it_is_written_again() -> None:
     assert normalised_digest(write_item(read_item(payload), build=(16, 0, 1))) == normalised_digest(
         payload
     )
+
+
+def test_the_format_page_lists_what_is_left_out() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "streams.md").read_text("utf-8")
+
+    rows = [f"| {name} | 0x{number:04X} | {why} |" for number, (name, why) in EXCLUDED.items()]
+
+    assert [row for row in rows if row not in page] == []
+
+
+def test_the_digest_is_what_the_format_page_says() -> None:
+    """Put together here from the page alone: digests are kept for years."""
+
+    def prop(number: int, kind: int, value: bytes) -> bytes:
+        key = struct.pack(">H", number)
+        return struct.pack(">I2sHI", 2, key, kind, len(value)) + value
+
+    content = from_hex(
+        """
+        B084 3700  06000000 41004200 0000    PidTagSubject "AB"
+        E484 1A00  03000000 49504D           PidTagMessageClass "IPM", not terminated
+        0300 070E  31000000                  PidTagMessageFlags
+        0300 080E  99999999                  PidTagMessageSize, left out
+        0300 0340                            StartRecip
+        0300 150C  01000000
+        0300 0440                            EndToRecip
+        """
+    )
+    canonical = (
+        b"stowage item digest 1\n"
+        b"M\0\0\0\3"
+        + prop(0x001A, 0x001F, "IPM".encode("utf-16-le"))
+        + prop(0x0037, 0x001F, "AB".encode("utf-16-le"))
+        + prop(0x0E07, 0x0003, b"\x01\0\0\0")
+        + b"R\0\0\0\1"
+        + prop(0x0C15, 0x0003, b"\x01\0\0\0")
+        + b".."
+    )
+
+    assert normalised_digest(framed(content)) == hashlib.sha256(canonical).digest()
