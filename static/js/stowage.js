@@ -55,9 +55,24 @@ function prepare(root) {
   }
 }
 
+const announcer = document.getElementById("announcer");
+
+function announce(root) {
+  const text = root.querySelector("[data-announce]")?.textContent.trim();
+  if (announcer && text && announcer.textContent !== text) announcer.textContent = text;
+}
+
 prepare(document);
 document.addEventListener("htmx:load", (event) => {
-  if (event.target !== document.body) prepare(event.target);
+  if (event.target === document.body) return;
+  prepare(event.target);
+  announce(event.target);
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // The sign-in page came instead of the fragment: the session has ended while the page was open.
+  if (new URL(event.detail.xhr.responseURL).pathname === location.pathname) return;
+  event.detail.shouldSwap = false;
+  location.reload();
 });
 window.addEventListener("pageshow", (event) => {
   // Back from another page: buttons that were switched off when the form was sent work again.

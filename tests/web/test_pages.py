@@ -137,6 +137,25 @@ def test_a_job_that_runs_is_not_started_twice(cast: Cast, sign_in: SignIn) -> No
         assert Session.objects.open().count() == 1
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["page=0", "page=x", "sort=nonsense", "kind=x&is_protected=y&state=z", "q=%00", "q=%F0"],
+)
+def test_nonsense_in_a_lists_address_breaks_nothing(
+    cast: Cast, sign_in: SignIn, query: str
+) -> None:
+    client = sign_in(cast.admin)
+    for path in (f"organizations/{cast.acme.organization.pk}/", "sessions/"):
+        assert client.get(f"/t/acme/{path}?{query}").status_code == 200
+
+
+def test_a_list_is_filtered_by_what_the_address_says(cast: Cast, sign_in: SignIn) -> None:
+    client, path = sign_in(cast.admin), f"/t/acme/organizations/{cast.acme.organization.pk}/"
+    assert cast.acme.mailbox.address.encode() in client.get(path, {"q": "MARA"}).content
+    assert b"No mailbox matches" in client.get(path, {"q": "nobody"}).content
+    assert b"No mailbox matches" in client.get(path, {"is_protected": "False"}).content
+
+
 @pytest.mark.parametrize("path", ["/nothing/", "/t/nobody/organizations/", "/t/acme/jobs/x/"])
 def test_a_page_that_is_not_there_has_our_look(cast: Cast, sign_in: SignIn, path: str) -> None:
     response = sign_in(cast.admin).get(path)
