@@ -93,8 +93,8 @@ def split_mbox(data: bytes) -> Iterator[bytes]:
     message: list[bytes] | None = None
     after_empty = True
     lines = data.splitlines(keepends=True)
-    for line, following in zip(lines, [*lines[1:], b""], strict=True):
-        if after_empty and _separates(line, following):
+    for number, line in enumerate(lines, start=1):
+        if after_empty and _separates(line, lines[number] if number < len(lines) else b""):
             if message is not None:
                 yield _joined(message)
             message = []

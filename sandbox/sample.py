@@ -102,7 +102,7 @@ class _Sample:
         people = self._dice.sample(self._staff, self._dice.randint(2, len(self._staff)))
         moment = self._moment(number / self._organization.threads)
         before: list[str] = []
-        file = self._files[number % len(self._files)] if number % 3 != 1 else None
+        file = self._files[number // 3 % len(self._files)] if number % 3 != 1 else None
         for turn in range(self._dice.randint(2, 5)):
             sender, others = people[0], people[1:]
             message = self._message(sender, others, topic, moment, before)
@@ -185,10 +185,10 @@ class _Sample:
 
 def _files(domain: str, dice: random.Random) -> list[SampleFile]:
     return [
-        screenshot_png(f"screenshot-{domain}.png", dice, 320, 200),
+        screenshot_png(f"screenshot-{domain}.png", dice, 240, 160),
         report_pdf("Quarterly report Q3.pdf", dice, 60),
         report_csv("consumption.csv", dice, 1500),
-        screenshot_png("floor plan.png", dice, 480, 320),
+        screenshot_png("floor plan.png", dice, 320, 200),
         report_pdf("Übersicht Verträge.pdf", dice, 25),
         report_csv("addresses.csv", dice, 300),
     ]

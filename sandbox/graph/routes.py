@@ -46,7 +46,12 @@ class Route:
 # The permissions are those of microsoft-graph-devx-content's permissions.json, application scheme.
 # A path with a literal stands before the one that has a variable in its place.
 ROUTES = (
-    Route("GET", "organization", ("Organization.Read.All", *_USER_READ), directory.organization),
+    Route(
+        "GET",
+        "organization",
+        ("Organization.Read.All", "User.Read.All", "Directory.Read.All"),
+        directory.organization,
+    ),
     Route("GET", "users/delta", _USER_READ, directory.users_delta),
     Route("GET", "users/{user}", _USER_READ, directory.user),
     Route("GET", "users/{user}/settings/exchange", _USER_READ, directory.exchange_settings),

@@ -48,6 +48,9 @@ class World:
         settings = self.settings
         if roles:
             settings = GraphSettings(**asdict(self.sandbox.register("acme.example", roles)))
+        return self.connect_as(settings)
+
+    def connect_as(self, settings: GraphSettings) -> GraphSource:
         source = GraphSource(settings, Patience(sleep=self.waits.append))
         self.sources.append(source)
         return source

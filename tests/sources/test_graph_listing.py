@@ -196,7 +196,7 @@ def test_an_unknown_application_is_refused_with_the_reason(world: World):
         settings.trust_pem,
     )
     with pytest.raises(NotPermitted, match="AADSTS700016"):
-        list(GraphSource(stranger).discover())
+        list(world.connect_as(stranger).discover())
 
 
 def test_an_unknown_directory_is_not_permitted_rather_than_empty(world: World):
@@ -211,7 +211,7 @@ def test_an_unknown_directory_is_not_permitted_rather_than_empty(world: World):
         settings.trust_pem,
     )
     with pytest.raises(NotPermitted):
-        list(GraphSource(elsewhere).discover())
+        list(world.connect_as(elsewhere).discover())
 
 
 def test_a_server_with_a_certificate_that_is_not_trusted_is_unavailable(world: World):
@@ -225,7 +225,7 @@ def test_a_server_with_a_certificate_that_is_not_trusted_is_unavailable(world: W
         settings.private_key_pem,
     )
     with pytest.raises(Unavailable):
-        list(GraphSource(strict).discover())
+        list(world.connect_as(strict).discover())
 
 
 @pytest.mark.parametrize(
