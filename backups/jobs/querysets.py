@@ -51,9 +51,7 @@ class JobQuerySet(TenantQuerySet["Job"]):
         return self.annotate(
             mailboxes=Coalesce(Subquery(covered.annotate(n=Count("pk")).values("n")), none),
             protected=Coalesce(
-                Subquery(
-                    points.annotate(n=Count("backup__mailbox", distinct=True)).values("n")
-                ),
+                Subquery(points.annotate(n=Count("backup__mailbox", distinct=True)).values("n")),
                 none,
             ),
         )
