@@ -164,18 +164,28 @@ def secret_key(data_dir: Path) -> str:
     if given:
         return given
     file = data_dir / "secret.key"
-    if not file.exists():
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, new = tempfile.mkstemp(dir=data_dir, prefix=".secret.key-")
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_urlsafe(48) + "\n")
-        with contextlib.suppress(FileExistsError):
-            os.link(new, file)
-        Path(new).unlink()
-    key = file.read_text(encoding="utf-8").strip()
+    try:
+        if not file.exists():
+            _make_key(file)
+        key = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"the data folder {data_dir} can't be used ({error}): set PORTAL_DATA_DIR to one that "
+            "this user can write to."
+        ) from error
     if not key:
         raise ImproperlyConfigured(f"{file} is empty; delete it to have a new key made.")
     return key
+
+
+def _make_key(file: Path) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, new = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(secrets.token_urlsafe(48) + "\n")
+    with contextlib.suppress(FileExistsError):
+        os.link(new, file)
+    Path(new).unlink()
 
 
 def database(name: str) -> DatabaseSettings | None:

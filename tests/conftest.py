@@ -30,6 +30,7 @@ if not IN_WORKER:
     for variable in VARIABLES.values():
         os.environ.pop(variable, None)
         os.environ.pop(variable + "_FILE", None)
+    Path(os.environ["PORTAL_DATA_DIR"], "static").mkdir()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 DATA_DIR = Path(os.environ["PORTAL_DATA_DIR"])
 

@@ -127,6 +127,7 @@ def _quoted(kind: str, value: str, connection: psycopg.Connection) -> str:
 
 EXPLANATIONS = (
     ("No space left on device", "the disk is full"),
+    ("Check free disk space", "the disk is full"),
     ("could not create shared memory", "the system has not enough shared memory"),
     ("could not map anonymous shared memory", "the system has not enough memory"),
     ("could not resize shared memory", "the file system for shared memory is too small"),

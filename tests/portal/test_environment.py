@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal import environment
 
+ROOT = Path(__file__).resolve().parents[2]
 VARIABLES = [
     "PORTAL_DATABASE_URL",
     "PORTAL_DATABASE_OPERATOR_URL",
@@ -138,6 +142,27 @@ def test_the_secret_key_is_made_once_and_readable_by_its_owner_only(
     assert (tmp_path / "data" / "secret.key").stat().st_mode & 0o777 == 0o600
     env.setenv("PORTAL_SECRET_KEY", "given")
     assert environment.secret_key(tmp_path / "data") == "given"
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(
+    env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    env.delenv("PORTAL_SECRET_KEY", raising=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(ImproperlyConfigured, match=r"file/data can't be used .* PORTAL_DATA_DIR"):
+        environment.secret_key(tmp_path / "file" / "data")
+
+
+def test_a_command_ends_with_one_line_when_the_settings_make_no_sense(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={**os.environ, "PORTAL_DEBUG": "perhaps"},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("The settings make no sense: PORTAL_DEBUG is 'perhaps'")
 
 
 def test_a_list_is_split_at_commas(env: pytest.MonkeyPatch) -> None:

@@ -225,13 +225,14 @@ def test_a_task_whose_worker_is_killed_is_run_by_the_next_worker(
     monkeypatch.setenv("BELL_FOLDER", str(tmp_path))
     from tests.portal import bell
 
+    rung = tmp_path / "rung-7"
     (tmp_path / "hang").touch()
     bell.ring.apply_async([7], queue=QUEUE)
     command = [sys.executable, "-m", "celery", "-q", "-A", "tests.portal.bell", "worker"]
     command += ["-Q", QUEUE, "-c", "1", "-l", "error", "--without-gossip", "--without-mingle"]
     worker = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
-        until((tmp_path / "rung-7").exists, "the first worker to begin")
+        until(lambda: rung.exists() and rung.read_text(), "the first worker to begin")
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
         (tmp_path / "hang").unlink()
@@ -240,4 +241,4 @@ def test_a_task_whose_worker_is_killed_is_run_by_the_next_worker(
     finally:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
-    assert len((tmp_path / "rung-7").read_text().split()) == 2
+    assert len(rung.read_text().split()) == 2
