@@ -69,7 +69,7 @@ def play(stage: Stage, companies: Sequence[Company], say: Say) -> Summary:
     summary.sessions += _run_jobs([deleted.company], "Job after the deletion")
     restored_id = _restore(deleted)
     summary.sessions += 1
-    say(f"Restored it from the restore point before ({deleted.version.received_at:%Y-%m-%d}).")
+    say(f"Restored it from restore point {deleted.point} of {deleted.backup.mailbox}.")
     summary.sessions += _run_jobs(companies, "Jobs after the restore")
     _compare(stage, deleted, restored_id, summary)
     summary.repositories = _repositories()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError, connections
 from django.db.models import Sum
 
 from backups.sessions.models import Session, State, Task
@@ -47,10 +48,14 @@ class Reading:
 def wait_for(sessions: Sequence[UUID], title: str) -> None:
     """Return when all sessions have ended. Raises Stalled after ten minutes without a change."""
     began = moved = said = time.monotonic()
-    last = None
+    last = reading = Reading(0, 0, 0, 0, open=len(sessions))
     bar = sys.stderr.isatty()
     while True:
-        reading = _read(sessions)
+        try:
+            reading = _read(sessions)
+        except (OperationalError, InterfaceError):
+            # The database is being started again; the supervisor's log says why.
+            connections.close_all()
         now = time.monotonic()
         if reading != last:
             last, moved = reading, now
