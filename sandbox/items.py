@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
+import uuid
 from datetime import UTC, datetime
 
 from backups.streams import from_mime, index_record, read_item, validate, write_item
-from backups.streams.properties import Property
+from backups.streams.properties import BINARY, TIME, Property
 from backups.streams.tags import CREATION_TIME, LAST_MODIFICATION_TIME
 from sandbox.records import NewItem
 
-SERVER_BUILD = (15, 20, 9412)
-"""The build that the sandbox writes into streams on import."""
+SERVER_BUILD = (15, 20, 9436)
+"""The build that the sandbox writes into streams on import: not the one that mail arrives with."""
 
 _UNDATED = datetime(2001, 1, 1, tzinfo=UTC)
-_DATES = frozenset({CREATION_TIME, LAST_MODIFICATION_TIME})
-_SERVER_IDS = frozenset({0x65E0, 0x65E2, 0x65E3})
+_DATES = (CREATION_TIME, LAST_MODIFICATION_TIME)
+_SOURCE_KEY, _CHANGE_KEY, _PREDECESSORS = 0x65E0, 0x65E2, 0x65E3
 """PidTagSourceKey, PidTagChangeKey and PidTagPredecessorChangeList (MS-OXPROPS)."""
+_REWRITTEN = frozenset({*_DATES, _SOURCE_KEY, _CHANGE_KEY, _PREDECESSORS})
+_COUNTER_BYTES = 6
 
 
 def from_mail(raw: bytes) -> NewItem:
@@ -38,11 +42,8 @@ def as_imported(payload: bytes, moment: datetime) -> NewItem:
     """
     validate(payload)
     item = read_item(payload)
-    item.properties = [
-        Property(prop.tag, Property.of(prop.id, prop.kind, moment).raw)
-        if prop.id in _DATES
-        else prop
-        for prop in item.properties
-        if prop.id not in _SERVER_IDS
-    ]
+    item.properties = [prop for prop in item.properties if prop.id not in _REWRITTEN]
+    item.properties += [Property.of(number, TIME, moment) for number in _DATES]
+    change_key = uuid.uuid4().bytes_le + secrets.token_bytes(_COUNTER_BYTES)
+    item.properties.append(Property.of(_CHANGE_KEY, BINARY, change_key))
     return from_stream(write_item(item, build=SERVER_BUILD), moment)
