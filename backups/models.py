@@ -11,16 +11,19 @@ from backups.catalog.models import (
     SyncCursor,
 )
 from backups.infrastructure.models import Allocation, MailboxKey, Proxy, Repository
-from backups.jobs.models import Coverage, Job
+from backups.jobs.models import Coverage, ExcludedMailbox, GlobalExclusion, Job
 from backups.organizations.models import Mailbox, Organization
-from backups.restores.models import RestoreItem
+from backups.restores.models import BasketItem, RestoreItem
 from backups.sessions.models import Session, SessionLog, Task
 
 __all__ = [
     "Allocation",
+    "BasketItem",
     "BlobLocation",
     "Coverage",
+    "ExcludedMailbox",
     "Folder",
+    "GlobalExclusion",
     "ItemFault",
     "ItemVersion",
     "Job",

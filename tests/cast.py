@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from django.db import connections
 from django.utils import timezone
 
 from backups.catalog.models import (
@@ -27,14 +28,15 @@ from backups.catalog.models import (
 from backups.infrastructure.keys import ensure_root_key, mailbox_key, tenant_keys
 from backups.infrastructure.models import Allocation, Repository
 from backups.infrastructure.services import allocate, create_repository, default_proxy
-from backups.jobs.models import Coverage, Job
+from backups.jobs.models import Coverage, ExcludedMailbox, Job
 from backups.jobs.services import create_job
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.services import connect_organization
-from backups.restores.models import RestoreItem
+from backups.restores.models import BasketItem, RestoreItem
 from backups.sessions.models import Kind, Session, SessionLog, State, Task
+from portal.ids import uuid7
 from tenants.isolation.scope import tenant_scope
-from tenants.models import Person, Tenant
+from tenants.models import Invitation, OutboxMessage, Person, Recipient, Tenant, UsageSample
 from tenants.people.permissions import Role
 from tenants.services import add_member, create_person, create_tenant
 
@@ -99,6 +101,9 @@ def make_cast(folder: Path) -> Cast:
     add_member(tenant=acme.tenant, person=people["reader"], role=Role.AUDITOR)
     add_member(tenant=acme.tenant, person=people["restorer"], role=Role.RESTORE_OPERATOR)
     add_member(tenant=globex.tenant, person=people["globex_admin"], role=Role.ADMINISTRATOR)
+    for company, person in ((acme, people["admin"]), (globex, people["globex_admin"])):
+        with tenant_scope(company.id):
+            BasketItem.objects.create(person=person, version=company.item)
     return Cast(repository=repository, acme=acme, globex=globex, **people)
 
 
@@ -240,3 +245,33 @@ def _one_of_everything_else(
     RestoreItem.objects.create(
         task=restore_task, version=item, state=RestoreItem.State.RESTORED, reason=mark
     )
+    ExcludedMailbox.objects.create(job=task.session.job, mailbox=backup.mailbox)
+    _one_of_everything_of_the_tenant(backup.tenant, mark)
+
+
+def _one_of_everything_of_the_tenant(tenant: Tenant, mark: str) -> None:
+    Invitation.objects.create(
+        tenant=tenant,
+        email=f"invited{mark}@{tenant.slug}.example",
+        role=Role.AUDITOR,
+        hash=os.urandom(32),
+        expires_at=timezone.now() + timedelta(days=7),
+    )
+    Recipient.objects.create(email=f"backup{mark}@{tenant.slug}.example")
+    OutboxMessage.objects.create(
+        tenant=tenant,
+        cause=f"cast/{tenant.pk}",
+        to=f"backup{mark}@{tenant.slug}.example",
+        subject=f"Backup succeeded {mark}".strip(),
+        text=mark or "Acme's",
+    )
+    UsageSample.objects.create(
+        day=timezone.now().date(), metric=UsageSample.Metric.PROTECTED_MAILBOXES, value=1
+    )
+    # Keys are made by the operator, those of a tenant too.
+    with connections["operator"].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO tenants_apikey (id, tenant_id, name, prefix, hash, scopes)"
+            " VALUES (%s, %s, %s, %s, %s, '[]')",
+            [uuid7(), tenant.pk, f"key {mark}", os.urandom(6).hex(), os.urandom(32)],
+        )

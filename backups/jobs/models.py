@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 
 from backups.jobs.querysets import JobQuerySet
 from tenants.isolation.tables import (
+    GlobalModel,
     IdentifiedTenantModel,
     TenantForeignKey,
     TenantManager,
@@ -49,6 +50,9 @@ class Job(IdentifiedTenantModel):
     interval_minutes = models.PositiveIntegerField(null=True)
     daily_at = models.TimeField(null=True)
     retention_days = models.PositiveIntegerField(null=True, help_text="Empty keeps everything.")
+    excluded_folders = models.JSONField(
+        default=list, blank=True, help_text="Names of folders that are left out, with all below."
+    )
     next_run_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -96,3 +100,37 @@ class Coverage(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.mailbox_id} by {self.job_id}"
+
+
+class ExcludedMailbox(TenantModel):
+    """A mailbox that a job of scope "entire organization" leaves out."""
+
+    job = TenantForeignKey(Job, on_delete=models.CASCADE, related_name="excluded_mailboxes")
+    mailbox = TenantForeignKey("backups.Mailbox", on_delete=models.CASCADE, related_name="+")
+
+    objects = TenantManager()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["job", "mailbox"], name="one_exclusion_per_mailbox"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id} not by {self.job_id}"
+
+
+class GlobalExclusion(GlobalModel):
+    """A folder that no job of any tenant backs up; set by the provider."""
+
+    name = models.CharField(
+        max_length=255,
+        unique=True,
+        help_text="A folder's name, or the name of its role such as junkemail.",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

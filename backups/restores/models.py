@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 from tenants.isolation.tables import TenantForeignKey, TenantManager, TenantModel
 
@@ -34,3 +35,22 @@ class RestoreItem(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.version_id}: {self.state}"
+
+
+class BasketItem(TenantModel):
+    """An item version that a person has put aside to restore or download."""
+
+    person = models.ForeignKey("tenants.Person", on_delete=models.CASCADE, related_name="+")
+    version = TenantForeignKey("backups.ItemVersion", on_delete=models.CASCADE, related_name="+")
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TenantManager()
+
+    class Meta(TenantModel.Meta):
+        ordering = ("id",)
+        constraints = [
+            models.UniqueConstraint(fields=["person", "version"], name="once_in_a_basket"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} of {self.person_id}"

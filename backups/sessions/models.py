@@ -126,7 +126,12 @@ class Task(IdentifiedTenantModel, Counters):
     reason = models.TextField(blank=True)
     not_before = models.DateTimeField(db_default=Now())
     attempt = models.PositiveIntegerField(default=0)
-    failures = models.PositiveSmallIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(
+        default=0, help_text="Failed tries since something was last stored."
+    )
+    deaths = models.PositiveSmallIntegerField(
+        default=0, help_text="Workers that stopped reporting since one last did."
+    )
     lease_owner = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
     items_expected = models.BigIntegerField(default=0)

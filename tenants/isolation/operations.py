@@ -15,6 +15,7 @@ from tenants.isolation.tables import TenantForeignKey
 
 TENANT = "nullif(current_setting('app.tenant_id', true), '')::uuid"
 PERSON = "nullif(current_setting('app.person_id', true), '')::uuid"
+HASH = "decode(nullif(current_setting('app.entry_hash', true), ''), 'hex')"
 READ = "SELECT"
 WRITE = "SELECT, INSERT, UPDATE, DELETE"
 APPEND = "SELECT, INSERT"

@@ -92,6 +92,12 @@ def person_scope(person_id: UUID | None) -> Iterator[None]:
         yield
 
 
+def show_entry(hash_: bytes) -> None:
+    """Inside a scope: let the one entry row with this hash be read (``entry_hash`` policies)."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT set_config('app.entry_hash', %s, true)", [hash_.hex()])
+
+
 def enter_tenant(tenant_id: UUID) -> None:
     """Inside a ``person_scope``: the tenant is known now, for the rest of the transaction."""
     _apply(str(tenant_id), _settings()[1])
