@@ -35,11 +35,11 @@ def columns(index: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def text(value: object) -> str:
+def text(value: object, longest: int = MAX_TEXT) -> str:
     """Text as PostgreSQL can hold it: no NUL, no half of a surrogate pair, not endless."""
     if not isinstance(value, str):
         return ""
-    clean = value[:MAX_TEXT].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    clean = value[:longest].replace("\x00", "\N{REPLACEMENT CHARACTER}")
     return clean.encode("utf-8", "replace").decode("utf-8")
 
 

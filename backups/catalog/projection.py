@@ -6,13 +6,14 @@ the head before it, so a commit is applied once and in order, by whoever comes f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 
-from backups.catalog.index import columns
+from backups.catalog.index import columns, text
 from backups.catalog.models import (
     Folder,
     ItemFault,
@@ -23,6 +24,7 @@ from backups.catalog.models import (
 )
 from backups.repository import (
     CommitKind,
+    FaultRecord,
     ItemRecord,
     StoredCommit,
     StoredPack,
@@ -45,21 +47,19 @@ class HeadMoved(Exception):
     """Somebody else applied this commit, or the chain is not where it was."""
 
 
-def record_packs(repository_id: UUID, packs: Iterable[StoredPack]) -> None:
+def record_packs(repository_id: UUID, packs: Sequence[StoredPack]) -> None:
     """Note durable packs and where their blobs lie, inside the tenant's scope."""
     tenant = require_tenant()
+    # In one order everywhere: two workers that store the same blobs wait, and do not deadlock.
+    blobs = sorted(
+        (blob, pack.id, offset, length) for pack in packs for blob, offset, length in pack.blobs
+    )
     with connections[APP].cursor() as cursor:
-        for pack in packs:
-            cursor.execute(
-                _INSERT_PACK, [tenant, repository_id, pack.id, pack.pack_class, pack.size]
-            )
-            cursor.executemany(
-                _INSERT_BLOBS,
-                [
-                    (tenant, repository_id, blob, pack.id, offset, length)
-                    for blob, offset, length in pack.blobs
-                ],
-            )
+        cursor.executemany(
+            _INSERT_PACK,
+            [(tenant, repository_id, pack.id, pack.pack_class, pack.size) for pack in packs],
+        )
+        cursor.executemany(_INSERT_BLOBS, [(tenant, repository_id, *blob) for blob in blobs])
 
 
 def apply(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
@@ -73,15 +73,20 @@ def apply(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
     )
     if not moved:
         raise HeadMoved(f"commit {commit.sequence} does not follow the head of {backup.pk}")
-    _apply_folders(backup, stored)
-    _apply_items(backup, stored, vault)
-    _apply_cursors(backup, stored, vault)
-    if commit.kind is not CommitKind.VOID:
-        _apply_faults(backup, stored)
+    if commit.kind in (CommitKind.PARTIAL, CommitKind.COMPLETE):
+        _apply_folders(backup, stored)
+        _apply_items(backup, stored, vault)
+        _apply_cursors(backup, stored, vault)
+        put_faults(backup, commit.faults)
     if commit.kind is CommitKind.COMPLETE:
         _add_restore_point(backup, stored)
-        MailboxBackup.objects.filter(pk=backup.pk).update(current_at=commit.taken_at)
+        confirm(backup, commit.taken_at)
     backup.head, backup.head_hash = commit.sequence, stored.hash
+
+
+def confirm(backup: MailboxBackup, moment: datetime) -> None:
+    """A complete run found the head to be the mailbox's state."""
+    MailboxBackup.objects.filter(pk=backup.pk).update(current_at=moment)
 
 
 def cursors_of(backup: MailboxBackup, vault: Vault) -> dict[str, str]:
@@ -91,6 +96,37 @@ def cursors_of(backup: MailboxBackup, vault: Vault) -> dict[str, str]:
         row.stream: vault.unseal(backup.mailbox_id, row.stream.encode(), bytes(row.sealed)).decode()
         for row in rows
     }
+
+
+def faults_of(backup: MailboxBackup) -> dict[str, FaultRecord]:
+    """The retry ledger by item id."""
+    return {
+        row.item_id: FaultRecord(row.folder_id, row.item_id, row.reason, row.attempts)
+        for row in ItemFault.objects.filter(backup=backup)
+    }
+
+
+def put_faults(backup: MailboxBackup, faults: Collection[FaultRecord]) -> None:
+    """The whole retry ledger, as a run's commit carries it."""
+    ItemFault.objects.filter(backup=backup).exclude(
+        item_id__in=[fault.item_id for fault in faults]
+    ).delete()
+    ItemFault.objects.bulk_create(
+        [
+            ItemFault(
+                tenant_id=backup.tenant_id,
+                backup=backup,
+                folder_id=fault.folder_id,
+                item_id=fault.item_id,
+                reason=text(fault.reason),
+                attempts=fault.attempts,
+            )
+            for fault in faults
+        ],
+        update_conflicts=True,
+        unique_fields=["backup", "item_id"],
+        update_fields=["reason", "attempts", "folder_id"],
+    )
 
 
 def _apply_folders(backup: MailboxBackup, stored: StoredCommit) -> None:
@@ -106,9 +142,9 @@ def _apply_folders(backup: MailboxBackup, stored: StoredCommit) -> None:
                 backup=backup,
                 folder_id=folder.id,
                 parent_id=folder.parent_id or "",
-                name=folder.name,
-                kind=folder.kind,
-                well_known=folder.well_known or "",
+                name=text(folder.name, 1000),
+                kind=text(folder.kind, 255),
+                well_known=text(folder.well_known, 100),
                 first=commit.sequence,
             )
             for folder in commit.folders
@@ -136,7 +172,7 @@ def _row(backup: MailboxBackup, item: ItemRecord, sequence: int, vault: Vault) -
         change_key=item.change_key,
         folder_id=item.folder_id,
         first=sequence,
-        item_class=item.item_class,
+        item_class=text(item.item_class, 255),
         size=item.size,
         sha256=item.sha256,
         references=vault.seal(
@@ -173,34 +209,9 @@ def _apply_cursors(backup: MailboxBackup, stored: StoredCommit, vault: Vault) ->
     )
 
 
-def _apply_faults(backup: MailboxBackup, stored: StoredCommit) -> None:
-    """A commit carries the whole retry ledger as it stood after it."""
-    faults = stored.commit.faults
-    ItemFault.objects.filter(backup=backup).exclude(
-        item_id__in=[fault.item_id for fault in faults]
-    ).delete()
-    ItemFault.objects.bulk_create(
-        [
-            ItemFault(
-                tenant_id=backup.tenant_id,
-                backup=backup,
-                folder_id=fault.folder_id,
-                item_id=fault.item_id,
-                reason=fault.reason,
-                attempts=fault.attempts,
-            )
-            for fault in faults
-        ],
-        update_conflicts=True,
-        unique_fields=["backup", "item_id"],
-        update_fields=["reason", "attempts", "folder_id"],
-    )
-
-
 def _add_restore_point(backup: MailboxBackup, stored: StoredCommit) -> None:
-    state = ItemVersion.objects.filter(backup=backup).aggregate(
-        items=Count("id", filter=Q(last=None)), bytes=Sum("size", filter=Q(last=None))
-    )
+    current = ItemVersion.objects.current().filter(backup=backup)
+    state = current.aggregate(items=Count("id"), bytes=Sum("size"))
     RestorePoint.objects.create(
         backup=backup,
         sequence=stored.commit.sequence,

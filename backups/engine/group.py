@@ -7,7 +7,7 @@ from uuid import UUID
 
 from backups.catalog.projection import record_packs
 from backups.engine.backup import MailboxRun
-from backups.repository import Writer
+from backups.repository import StoredPack, Writer
 from tenants.isolation.scope import tenant_scope
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -24,6 +24,8 @@ class CommitGroup:
         self._writer = writer
         self._runs: list[MailboxRun] = []
         self._since = time.monotonic()
+        self._packs: list[StoredPack] = []
+        self._stored = 0
 
     def add(self, run: MailboxRun) -> None:
         self._runs.append(run)
@@ -34,23 +36,27 @@ class CommitGroup:
             self._runs.remove(run)
 
     def is_due(self) -> bool:
-        items = sum(run.pending_items for run in self._runs)
+        items = sum(run.changes.count for run in self._runs)
         return (
             items >= MAX_ITEMS
-            or sum(run.pending_bytes for run in self._runs) >= MAX_BYTES
+            or sum(run.changes.bytes for run in self._runs) >= MAX_BYTES
             or (items > 0 and time.monotonic() - self._since >= MAX_SECONDS)
         )
 
     def commit(self) -> dict[MailboxRun, Exception]:
         """Make the packs durable, then commit each run. Returns the runs that could not.
 
-        Raises RepositoryError when the packs cannot be written: then nothing was committed.
-        Finished runs leave the group.
+        Raises RepositoryError when the packs cannot be written, DatabaseError when they cannot
+        be noted: then nothing was committed. Finished runs leave the group.
         """
         self._writer.flush()
         self._since = time.monotonic()
+        # Kept until they are noted: a commit may only refer to blobs that the index finds.
+        self._packs += self._writer.taken()
         with tenant_scope(self._tenant_id):
-            record_packs(self._repository_id, self._writer.taken())
+            record_packs(self._repository_id, self._packs)
+        self._packs.clear()
+        self._share_out()
         failed: dict[MailboxRun, Exception] = {}
         for run in list(self._runs):
             try:
@@ -60,3 +66,13 @@ class CommitGroup:
             if run in failed or run.finished:
                 self._runs.remove(run)
         return failed
+
+    def _share_out(self) -> None:
+        """Count the new packs' bytes to the runs by what each put in: packs are common."""
+        left, self._stored = self._writer.bytes_stored - self._stored, self._writer.bytes_stored
+        weight = sum(run.changes.bytes for run in self._runs)
+        for run in self._runs:
+            if weight:
+                part = left * run.changes.bytes // weight
+                run.progress.count(bytes_stored=part)
+                left, weight = left - part, weight - run.changes.bytes

@@ -1,12 +1,15 @@
-"""An exported item on its way to the repository, and back."""
+"""An exported item on its way to the repository."""
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
 from backups import streams
-from backups.parts import CutItem, join
+from backups.parts import CutItem, Layout, Part, Recipe, Role, join, pieces
+
+log = logging.getLogger(__name__)
 
 
 class ItemRefused(Exception):
@@ -15,6 +18,8 @@ class ItemRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """``item_class`` is empty and ``index`` notes why where the stream was not understood."""
+
     cut: CutItem
     item_class: str
     index: dict[str, object]
@@ -24,7 +29,7 @@ def prepare(payload: bytes) -> Prepared:
     """Validate, index and cut one exported item; its parts are joined again and compared.
 
     Raises ItemRefused: a damaged stream is never stored as if it were saved. A stream that is
-    whole but says something unknown is stored all the same; its index notes what was not read.
+    whole but can't be understood is stored all the same, in one piece where it can't be cut.
     """
     try:
         stream = streams.open_stream(payload)
@@ -32,8 +37,17 @@ def prepare(payload: bytes) -> Prepared:
             stream.summary()
     except streams.StreamError as error:
         raise ItemRefused(f"damaged stream: {error}") from error
-    index = stream.index()
-    cut = stream.cut()
-    if join(cut.recipe, [part.data for part in cut.parts]) != payload:
-        raise ItemRefused("its parts do not join to the same bytes; this is a defect, report it")
-    return Prepared(cut, index.item_class, index.to_record())
+    try:
+        index, cut = stream.index(), stream.cut()
+        if join(cut.recipe, [part.data for part in cut.parts]) == payload:
+            return Prepared(cut, index.item_class, index.to_record())
+        reason = "its parts did not join to the same bytes"
+    except Exception as error:  # a defect of the decoder costs the index, not the item
+        log.exception("an item of %d bytes is stored without being understood", len(payload))
+        reason = f"it could not be read ({type(error).__name__})"
+    return Prepared(_whole(payload), "", {"notes": [f"Stored in one piece: {reason}."]})
+
+
+def _whole(payload: bytes) -> CutItem:
+    parts = tuple(Part(Role.SKELETON, piece) for piece in pieces(payload))
+    return CutItem(Recipe(Layout.RAW, len(parts), 0, (), ()), parts)
