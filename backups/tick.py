@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from django.db import connections, transaction
 from django.utils import timezone
 
 from backups.infrastructure.services import default_proxy
@@ -12,29 +11,33 @@ from backups.jobs.services import start_due_jobs
 from backups.sessions.bell import ring, ring_prepare
 from backups.sessions.models import Kind, Session, State
 from backups.sessions.services import queues_with_work, reap
-from tenants.isolation.scope import OPERATOR, operator_scope
+from tenants.isolation.scope import operator_scope
 
 log = logging.getLogger(__name__)
 
-_LOCK = 0x53544F57
-"""Advisory lock of the tick: of two schedulers, one does nothing."""
+
+def tick() -> None:
+    """Reap leases, start due jobs, ring again for whatever waits.
+
+    Two at once do no harm: each step takes what it does by a conditional update, and a ring too
+    many finds nothing. A step that fails is logged and leaves the others alone.
+    """
+    for step in (default_proxy, reap, _start_due, _ring_waiting, _ring_unprepared):
+        try:
+            step()
+        except Exception:
+            log.exception("the tick's step %s failed; the next tick does it again", step.__name__)
 
 
-def tick() -> bool:
-    """Start due jobs, reap leases, ring again for whatever waits. False when another tick runs."""
-    with transaction.atomic(using=OPERATOR), connections[OPERATOR].cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
-            return False
-        default_proxy()
-    reap()
+def _start_due() -> None:
     started = start_due_jobs(timezone.now())
     if started:
         log.info("started %d due jobs", started)
+
+
+def _ring_waiting() -> None:
     for queue in queues_with_work():
         ring(queue)
-    _ring_unprepared()
-    return True
 
 
 def _ring_unprepared() -> None:

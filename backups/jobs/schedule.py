@@ -11,12 +11,14 @@ from backups.jobs.models import Job
 def next_run(job: Job, after: datetime, time_zone: str) -> datetime | None:
     """The first run strictly after ``after``, or None for a job started by hand.
 
+    Intervals keep their beat: a late start does not shift what follows.
     A daily run keeps its local time over daylight-saving days: a time that a day skips runs an
     hour later by the clock on the wall (as ``zoneinfo`` resolves it), one that occurs twice runs
     at the first.
     """
     if job.schedule == Job.Schedule.INTERVAL:
-        return after + timedelta(minutes=job.interval_minutes or 0)
+        step, last = timedelta(minutes=job.interval_minutes or 0), job.next_run_at or after
+        return last + ((after - last) // step + 1) * step
     if job.schedule == Job.Schedule.DAILY:
         return _next_daily(job.daily_at or time(0), after, ZoneInfo(time_zone))
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, time
 from uuid import UUID
@@ -20,6 +21,8 @@ from backups.sessions.services import request_stop
 from tenants.audit.services import record
 from tenants.isolation.scope import APP, operator_scope, require_tenant, tenant_scope
 from tenants.models import Tenant
+
+log = logging.getLogger(__name__)
 
 
 class JobRefused(Exception):
@@ -55,6 +58,7 @@ def create_job(
             daily_at=daily_at,
             retention_days=retention_days,
         )
+        job.validate_constraints()
         job.next_run_at = next_run(job, timezone.now(), _time_zone())
         job.save()
         _cover(job, mailboxes)
@@ -134,7 +138,13 @@ def start_due_jobs(now: datetime) -> int:
     """
     with operator_scope():
         due = list(Job.objects.due(now).select_related("tenant")[:1000])
-    return sum(_start_due(job, now) for job in due)
+    started = 0
+    for job in due:
+        try:
+            started += _start_due(job, now)
+        except Exception:  # one tenant's job must not hold up all others
+            log.exception("job %s is due and could not be started", job.pk)
+    return started
 
 
 def _start_due(job: Job, now: datetime) -> int:

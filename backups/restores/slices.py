@@ -14,6 +14,7 @@ from backups.sessions.models import State, Task
 from backups.sessions.progress import Heartbeat, TaskProgress
 from backups.sessions.services import Claim, fence
 from backups.sessions.slices import Bench, bench, end
+from backups.sources import Gone
 from tenants.isolation.scope import tenant_scope
 
 BATCH = 50
@@ -29,19 +30,19 @@ def restore(claims: Sequence[Claim], deadline: float) -> None:
     """Restore the claimed mailboxes; every one of them is ended or put back."""
     with Heartbeat(claims) as heartbeat:
         for claimed in claims:
-            ending = Ending.more_later()
-            progress = None
-            if time.monotonic() < deadline:
-                with tenant_scope(claimed.tenant_id):
-                    task = Task.objects.select_related("mailbox", "backup").get(pk=claimed.task_id)
-                progress = TaskProgress(
-                    claimed, task.mailbox.address, heartbeat.lost[claimed.task_id]
-                )
-                try:
-                    with bench([claimed]) as shared:
-                        ending = _restore(shared, task, progress, deadline)
-                except Exception as error:  # noqa: BLE001  (nothing may kill a worker or lose a task)
-                    ending = ending_of(error)
+            if time.monotonic() >= deadline:
+                end(claimed, Ending.more_later(), None, heartbeat)
+                continue
+            with tenant_scope(claimed.tenant_id):
+                task = Task.objects.select_related("mailbox", "backup").get(pk=claimed.task_id)
+            progress = TaskProgress(claimed, task, heartbeat.lost[claimed.task_id])
+            try:
+                with bench([claimed]) as shared:
+                    ending = _restore(shared, task, progress, deadline)
+            except Gone:
+                ending = Ending(State.FAILED, "The mailbox is not in the organization any more.")
+            except Exception as error:  # noqa: BLE001  (nothing may kill a worker or lose a task)
+                ending = ending_of(error)
             end(claimed, ending, progress, heartbeat)
 
 
@@ -55,17 +56,17 @@ def _restore(shared: Bench, task: Task, progress: TaskProgress, deadline: float)
         folders=_folders(progress.claimed, task),
     )
     engine.open()
-    progress.expect(task.items_expected)
-    seen = 0
+    counted: tuple[int, float] = (0, 0.0)
     for item, wanted in _waiting(progress.claimed):
         if time.monotonic() >= deadline:
             return Ending.more_later()
         progress.step()
         result = engine.bring_back(wanted)
         progress.handle(1)
-        requests = shared.source.requests
-        _note(progress, item, result, requests - seen)
-        seen = requests
+        requests, throttled = shared.source.requests, shared.source.throttled_seconds
+        progress.count(requests=requests - counted[0], throttled_seconds=throttled - counted[1])
+        counted = requests, throttled
+        _note(progress, item, result)
     return _ending(progress.claimed)
 
 
@@ -110,7 +111,7 @@ def _waiting(claimed: Claim) -> Iterator[tuple[RestoreItem, Wanted]]:
         after = rows[-1].pk
 
 
-def _note(progress: TaskProgress, item: RestoreItem, result: Result, requests: int) -> None:
+def _note(progress: TaskProgress, item: RestoreItem, result: Result) -> None:
     with tenant_scope(progress.claimed.tenant_id):
         fence(progress.claimed)
         RestoreItem.objects.filter(pk=item.pk).update(
@@ -121,7 +122,6 @@ def _note(progress: TaskProgress, item: RestoreItem, result: Result, requests: i
                 _COUNTERS[result.outcome]: 1,
                 "items_seen": 1,
                 "bytes_read": item.version.size,
-                "requests": requests,
             }
         )
         progress.flush()

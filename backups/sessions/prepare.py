@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
+
+from django.db import DatabaseError, connections, transaction
 
 from backups.catalog.models import MailboxBackup
 from backups.infrastructure.services import repository_of
-from backups.jobs.models import Coverage, Job
+from backups.jobs.models import Job
 from backups.jobs.services import cover_organization
+from backups.organizations.models import Mailbox
 from backups.organizations.services import discover_mailboxes
 from backups.sessions.bell import ring
+from backups.sessions.failures import job_state_without
 from backups.sessions.models import Kind, Session, Task
 from backups.sessions.services import fail_session
-from backups.sources import NotPermitted, SourceError
-from tenants.isolation.scope import require_tenant, tenant_scope
+from backups.sources import SourceError
+from tenants.isolation.scope import OPERATOR, tenant_scope
 
 log = logging.getLogger(__name__)
 
@@ -22,21 +28,41 @@ log = logging.getLogger(__name__)
 def prepare_session(session_id: UUID, tenant_id: UUID) -> None:
     """Discover the organization's mailboxes and queue one task for each that the job covers.
 
-    Runs at most once for a session, however often it is rung for.
+    Once for a session, however often it is rung for: while one worker discovers, a second ring
+    does nothing. A worker that dies leaves the session to the next tick's ring.
     """
     with tenant_scope(tenant_id):
-        session = Session.objects.select_related("job").get(pk=session_id)
+        session = Session.objects.get(pk=session_id)
         if not session.is_open or Task.objects.filter(session=session).exists():
             return
-    try:
-        discover_mailboxes(session.organization_id, tenant_id)
-    except SourceError as error:
-        _fail(session, tenant_id, error)
-        return
-    with tenant_scope(tenant_id):
-        queue = _queue_tasks(session_id)
+    with _alone(session_id) as alone:
+        if not alone:
+            return
+        try:
+            discover_mailboxes(session.organization_id, tenant_id)
+            with tenant_scope(tenant_id):
+                queue = _queue_tasks(session_id)
+        except DatabaseError:
+            # The next tick rings again; there is nowhere to note a failure.
+            raise
+        except Exception as error:  # noqa: BLE001  (a session that can't begin must end)
+            _fail(session_id, tenant_id, error)
+            return
     if queue:
         ring(queue)
+
+
+@contextmanager
+def _alone(session_id: UUID) -> Iterator[bool]:
+    """Whether nobody else prepares the session, for as long as the block lasts.
+
+    The lock goes with the connection of whoever holds it, so a dead worker holds nothing up. It
+    is taken as the operator: the tenant's transactions come and go meanwhile.
+    """
+    key = int.from_bytes(session_id.bytes[-8:], signed=True)
+    with transaction.atomic(using=OPERATOR), connections[OPERATOR].cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
+        yield cursor.fetchone()[0]
 
 
 def _queue_tasks(session_id: UUID) -> str:
@@ -44,45 +70,53 @@ def _queue_tasks(session_id: UUID) -> str:
     if not session.is_open or Task.objects.filter(session=session).exists():
         return ""
     job = Job.objects.select_related("allocation").get(sessions=session)
-    cover_organization(job)
-    repository = repository_of(job.allocation)
-    covered = Coverage.objects.filter(job=job, mailbox__retired_at=None).select_related("mailbox")
-    tasks = [
-        Task(
-            tenant_id=require_tenant(),
-            session=session,
-            mailbox=coverage.mailbox,
-            backup=_backup(coverage, job),
-            repository=repository,
-            queue=repository.proxy.queue,
-            kind=Kind.BACKUP,
-        )
-        for coverage in covered.order_by("mailbox__address")
-    ]
-    Task.objects.bulk_create(tasks)
-    Session.objects.filter(pk=session.pk).update(mailboxes_total=len(tasks))
-    if not tasks:
+    if cover_organization(job) == 0:
         fail_session(
             session.pk,
             "The job selects no mailbox: nothing was backed up.",
             job_state=Job.State.NOT_CONFIGURED,
         )
         return ""
+    repository = repository_of(job.allocation)
+    backups = _backups(job)
+    Task.objects.bulk_create(
+        Task(
+            tenant_id=job.tenant_id,
+            session=session,
+            mailbox_id=backup.mailbox_id,
+            backup=backup,
+            repository=repository,
+            queue=repository.proxy.queue,
+            kind=Kind.BACKUP,
+        )
+        for backup in backups
+    )
+    Session.objects.filter(pk=session.pk).update(mailboxes_total=len(backups))
     return repository.proxy.queue
 
 
-def _backup(coverage: Coverage, job: Job) -> MailboxBackup:
-    backup, _ = MailboxBackup.objects.get_or_create(
-        mailbox=coverage.mailbox,
-        allocation=job.allocation,
-        defaults={"tenant_id": job.tenant_id},
+def _backups(job: Job) -> list[MailboxBackup]:
+    """The backups of all mailboxes that the job covers, made where they are missing."""
+    covered = Mailbox.objects.present().filter(coverage__job=job)
+    MailboxBackup.objects.bulk_create(
+        [
+            MailboxBackup(tenant_id=job.tenant_id, mailbox=mailbox, allocation=job.allocation)
+            for mailbox in covered
+        ],
+        ignore_conflicts=True,
     )
-    return backup
+    backups = MailboxBackup.objects.filter(mailbox__in=covered, allocation=job.allocation)
+    return list(backups.order_by("mailbox__address"))
 
 
-def _fail(session: Session, tenant_id: UUID, error: SourceError) -> None:
-    missing = isinstance(error, NotPermitted)
-    state = Job.State.NOT_CONFIGURED if missing else Job.State.DISCONNECTED
+def _fail(session_id: UUID, tenant_id: UUID, error: Exception) -> None:
+    if isinstance(error, SourceError):
+        reason = f"The organization could not be reached: {error}"
+        state = job_state_without(error)
+        log.warning("session %s: %s", session_id, error)
+    else:
+        reason = f"Unexpected error ({type(error).__name__}); the server's log tells more."
+        state = Job.State.FAILED
+        log.error("session %s could not be prepared", session_id, exc_info=error)
     with tenant_scope(tenant_id):
-        fail_session(session.pk, f"The organization could not be reached: {error}", job_state=state)
-    log.warning("session %s: %s", session.pk, error)
+        fail_session(session_id, reason, job_state=state)

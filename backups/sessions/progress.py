@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections, connections
 
 from backups.catalog.index import text
 from backups.sessions import services
-from backups.sessions.models import SessionLog
+from backups.sessions.models import Kind, SessionLog, Task
 from backups.sessions.services import Claim, LeaseLost, StopRequested
 from tenants.isolation.scope import tenant_scope
 
@@ -20,19 +20,27 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the stop button, and two writes of the live progress."""
+MAX_WARNINGS = 1_000
+"""Warnings that one slice writes about one mailbox; further ones are only counted."""
 
 
 class TaskProgress:
-    """``backups.engine.progress.Progress`` of one claimed task."""
+    """``backups.engine.progress.Progress`` of one claimed task.
 
-    def __init__(self, claimed: Claim, mailbox: str, lost: threading.Event) -> None:
+    A task that goes on counts on from what its earlier slices committed.
+    """
+
+    def __init__(self, claimed: Claim, task: Task, lost: threading.Event) -> None:
         self.claimed = claimed
-        self.warned = False
-        self._mailbox = mailbox
+        self.warnings = 0
+        self.stored = False
+        """Whether anything was stored since the task was claimed."""
+        self._mailbox = task.mailbox.address
         self._lost = lost
         self._counters: dict[str, float] = {}
-        self._expected = 0
-        self._handled = 0
+        self._handled = task.items_new + task.items_failed + task.items_skipped + task.items_merged
+        known = self._handled or task.kind == Kind.RESTORE
+        self._expected = task.items_expected if known else 0
         self._looked = 0.0
 
     def step(self) -> None:
@@ -59,6 +67,7 @@ class TaskProgress:
             self._counters[name] = self._counters.get(name, 0) + value
 
     def flush(self) -> None:
+        self.stored = self.stored or bool(self._counters.get("items_new"))
         services.count(self.claimed, dict(self._counters))
         self._counters.clear()
 
@@ -66,8 +75,9 @@ class TaskProgress:
         services.show_progress(self.claimed, expected=self._expected, handled=self._handled)
 
     def warn(self, message: str, item_id: str = "") -> None:
-        self.warned = True
-        self._write(SessionLog.Level.WARNING, message, item_id)
+        self.warnings += 1
+        if self.warnings <= MAX_WARNINGS:
+            self._write(SessionLog.Level.WARNING, message, item_id)
 
     def note(self, message: str) -> None:
         self._write(SessionLog.Level.INFO, message, "")

@@ -26,27 +26,34 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 
 MAILBOXES_PER_SLICE = 4
 MAX_DEATHS = 10
-"""After so many claims that never reported back, a task is given up: it kills its workers."""
+"""After so many claims in a row that never reported back, a task is given up: it kills its
+workers."""
 
+# The first part picks and locks the best task, the second adds others of its session. A task
+# that a worker died of is claimed alone: it must not take its neighbours along. Rows that another
+# claim holds are passed over before the limits count, so that no claim comes back empty-handed
+# while there is work.
 _CLAIM = """
 WITH busy AS (
     SELECT tenant_id, count(*) AS tasks FROM backups_task
     WHERE queue = %(queue)s AND state = 'running' GROUP BY tenant_id
-), waiting AS (
-    SELECT t.* FROM backups_task t
+), best AS (
+    SELECT t.id, t.session_id, t.deaths FROM backups_task t LEFT JOIN busy b USING (tenant_id)
     WHERE t.queue = %(queue)s AND t.state = 'queued' AND t.not_before <= now()
-      AND (t.kind <> 'backup' OR NOT EXISTS (
+      AND NOT (t.kind = 'backup' AND EXISTS (
         SELECT FROM backups_task r
         WHERE r.backup_id = t.backup_id AND r.state = 'running' AND r.kind = 'backup'))
-), pick AS (
-    SELECT w.session_id FROM waiting w LEFT JOIN busy b USING (tenant_id)
-    ORDER BY coalesce(b.tasks, 0), w.created_at LIMIT 1
+    ORDER BY coalesce(b.tasks, 0), t.created_at, t.deaths, t.id LIMIT 1
+    FOR UPDATE OF t SKIP LOCKED
 ), chosen AS (
-    SELECT t.id FROM backups_task t
-    WHERE t.id IN (SELECT w.id FROM waiting w JOIN pick USING (session_id)
-                   ORDER BY w.created_at, w.id LIMIT %(limit)s)
-      AND t.state = 'queued'
-    FOR UPDATE SKIP LOCKED
+    SELECT t.id FROM backups_task t JOIN best ON t.session_id = best.session_id
+    WHERE t.queue = %(queue)s AND t.state = 'queued' AND t.not_before <= now()
+      AND NOT (t.kind = 'backup' AND EXISTS (
+        SELECT FROM backups_task r
+        WHERE r.backup_id = t.backup_id AND r.state = 'running' AND r.kind = 'backup'))
+      AND (t.id = best.id OR (t.deaths = 0 AND best.deaths = 0))
+    ORDER BY t.id <> best.id, t.created_at, t.id LIMIT %(limit)s
+    FOR UPDATE OF t SKIP LOCKED
 )
 UPDATE backups_task t
 SET state = 'running', attempt = t.attempt + 1, lease_owner = %(owner)s,
@@ -96,7 +103,7 @@ def claim(*, queue: str, owner: str, limit: int = MAILBOXES_PER_SLICE) -> list[C
 
 
 def waiting(queue: str) -> bool:
-    """Whether a task of the queue could be claimed now."""
+    """Whether a task of the queue waits whose time has come."""
     tasks = Task.objects.using(OPERATOR).filter(queue=queue, state=State.QUEUED)
     return tasks.filter(not_before__lte=Now()).exists()
 
@@ -151,25 +158,28 @@ def show_progress(claimed: Claim, *, expected: int, handled: int) -> None:
         )
 
 
-def finish(claimed: Claim, state: State, reason: str = "") -> None:
-    """End a task, and its session when it was the last. Raises LeaseLost."""
+def finish(claimed: Claim, state: State, reason: str = "", *, job_state: str | None = None) -> None:
+    """End a task, and its session when it was the last. Raises LeaseLost.
+
+    ``job_state`` is what the job is called when all of the session failed like this.
+    """
     with tenant_scope(claimed.tenant_id):
         fence(claimed)
         Task.objects.filter(pk=claimed.task_id).update(
             state=state, reason=reason, ended_at=Now(), lease_until=None, lease_owner=""
         )
-        close_when_done(claimed.session_id)
+        close_when_done(claimed.session_id, job_state=job_state)
 
 
-def postpone(claimed: Claim, *, seconds: float, reason: str, failed: bool) -> None:
-    """Put a task back: it waits ``seconds``. ``failed`` counts it as a try. Raises LeaseLost."""
+def postpone(claimed: Claim, *, seconds: float, reason: str, failures: int) -> None:
+    """Put a task back: it waits ``seconds``, with so many failed tries. Raises LeaseLost."""
     with tenant_scope(claimed.tenant_id), connections[APP].cursor() as cursor:
         fence(claimed)
         cursor.execute(
             "UPDATE backups_task SET state = 'queued', reason = %s, lease_until = NULL,"
-            " lease_owner = '', failures = failures + %s,"
+            " lease_owner = '', failures = %s, deaths = 0,"
             " not_before = now() + make_interval(secs => %s) WHERE id = %s",
-            [reason, int(failed), seconds, claimed.task_id],
+            [reason, failures, seconds, claimed.task_id],
         )
 
 
@@ -191,7 +201,7 @@ def log(
     )
 
 
-def close_when_done(session_id: UUID) -> None:
+def close_when_done(session_id: UUID, *, job_state: str | None = None) -> None:
     """Inside the tenant's scope: give the session its result once no task is open.
 
     The session's row is locked first, so the two workers that end the last two tasks agree.
@@ -208,7 +218,8 @@ def close_when_done(session_id: UUID) -> None:
     Session.objects.filter(pk=session_id).update(mailboxes_done=tasks["done"])
     if tasks["total"] == tasks["done"]:
         session.state = _result(session, tasks)
-        _end(session)
+        session.reason = _reason(session)
+        _end(session, job_state=job_state if session.state == State.FAILED else None)
 
 
 def fail_session(session_id: UUID, reason: str, *, job_state: str | None = None) -> None:
@@ -216,9 +227,6 @@ def fail_session(session_id: UUID, reason: str, *, job_state: str | None = None)
     session = Session.objects.select_for_update(of=("self",)).get(pk=session_id)
     if not session.is_open:
         return
-    Task.objects.filter(session=session, state=State.QUEUED).update(
-        state=State.FAILED, reason=reason, ended_at=Now()
-    )
     log(session_id, SessionLog.Level.ERROR, reason)
     session.state, session.reason = State.FAILED, reason
     _end(session, job_state=job_state)
@@ -227,8 +235,15 @@ def fail_session(session_id: UUID, reason: str, *, job_state: str | None = None)
 def request_stop(session: Session) -> None:
     """Inside the tenant's scope: waiting mailboxes stop now, running ones at the next step."""
     Session.objects.filter(pk=session.pk, ended_at=None).update(cancel_requested_at=Now())
-    Task.objects.filter(session=session, state=State.QUEUED).update(
-        state=State.STOPPED, reason="Stopped before it began.", ended_at=Now()
+    # What a worker is claiming at this moment stops at its first step; waiting for its lock here,
+    # with the session's row held, would be a deadlock.
+    waiting_tasks = (
+        Task.objects.filter(session=session, state=State.QUEUED)
+        .order_by()
+        .select_for_update(of=("self",), skip_locked=True)
+    )
+    Task.objects.filter(pk__in=[task.pk for task in waiting_tasks.only("pk")]).update(
+        state=State.STOPPED, reason="Stopped before it was done.", ended_at=Now()
     )
     close_when_done(session.pk)
 
@@ -242,15 +257,15 @@ def reap() -> set[str]:
     with transaction.atomic(using=OPERATOR), connections[OPERATOR].cursor() as cursor:
         cursor.execute(
             "UPDATE backups_task SET state = 'queued', lease_until = NULL, lease_owner = '',"
-            " not_before = now() WHERE id IN (SELECT id FROM backups_task"
+            " deaths = deaths + 1, not_before = now() WHERE id IN (SELECT id FROM backups_task"
             " WHERE state = 'running' AND lease_until < now() FOR UPDATE SKIP LOCKED)"
-            " RETURNING id, tenant_id, session_id, queue, attempt"
+            " RETURNING id, tenant_id, queue"
         )
         reaped = cursor.fetchall()
-    for task_id, tenant_id, session_id, _queue, attempt in reaped:
+    for task_id, tenant_id, _queue in reaped:
         with tenant_scope(tenant_id):
-            _note_death(task_id, session_id, attempt)
-    return {queue for _id, _tenant, _session, queue, _attempt in reaped}
+            _note_death(task_id)
+    return {queue for _id, _tenant, queue in reaped}
 
 
 def queues_with_work() -> list[str]:
@@ -260,18 +275,27 @@ def queues_with_work() -> list[str]:
         return list(tasks.order_by().values_list("queue", flat=True).distinct())
 
 
-def _note_death(task_id: UUID, session_id: UUID, attempt: int) -> None:
-    mailbox = Task.objects.select_related("mailbox").get(pk=task_id).mailbox.address
-    message = f"The worker stopped reporting (attempt {attempt}); the mailbox is taken up again."
-    log(session_id, SessionLog.Level.WARNING, message, mailbox=mailbox)
-    if attempt < MAX_DEATHS:
-        return
-    reason = f"Given up after {attempt} workers stopped reporting while working on it."
-    Task.objects.filter(pk=task_id, state=State.QUEUED).update(
-        state=State.FAILED, reason=reason, ended_at=Now()
+def _note_death(task_id: UUID) -> None:
+    """Say that the task's worker died, and end the task when it will not be taken up again."""
+    task = Task.objects.select_related("mailbox", "session").get(pk=task_id)
+    message = (
+        f"The worker stopped reporting (attempt {task.attempt}); the mailbox is taken up again."
     )
-    log(session_id, SessionLog.Level.ERROR, reason, mailbox=mailbox)
-    close_when_done(session_id)
+    log(task.session_id, SessionLog.Level.WARNING, message, mailbox=task.mailbox.address)
+    if task.session.cancel_requested_at is not None:
+        _end_waiting(task, State.STOPPED, "Stopped by request; what was stored stays.")
+    elif task.deaths >= MAX_DEATHS:
+        reason = f"Given up after {task.deaths} workers stopped reporting while working on it."
+        _end_waiting(task, State.FAILED, reason)
+
+
+def _end_waiting(task: Task, state: State, reason: str) -> None:
+    ended = Task.objects.filter(pk=task.pk, state=State.QUEUED).update(
+        state=state, reason=reason, ended_at=Now()
+    )
+    if ended:
+        log(task.session_id, SessionLog.Level.ERROR, reason, mailbox=task.mailbox.address)
+        close_when_done(task.session_id)
 
 
 def _result(session: Session, tasks: Mapping[str, int]) -> State:
@@ -282,6 +306,17 @@ def _result(session: Session, tasks: Mapping[str, int]) -> State:
     if tasks[State.FAILED] or tasks[State.WARNING] or tasks[State.STOPPED]:
         return State.WARNING
     return State.SUCCESS
+
+
+def _reason(session: Session) -> str:
+    """One line for a session that did not go well: what its mailboxes say, when they agree."""
+    if session.state in (State.SUCCESS, State.STOPPED):
+        return ""
+    bad = Task.objects.filter(session=session).exclude(state=State.SUCCESS).exclude(reason="")
+    reasons = bad.order_by().values_list("reason").annotate(tasks=Count("id"))[:2]
+    if len(reasons) == 1:
+        return str(reasons[0][0])
+    return f"{bad.count()} mailboxes did not end well, for several reasons." if reasons else ""
 
 
 def _end(session: Session, *, job_state: str | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,10 @@ from backups.engine.group import CommitGroup
 from backups.infrastructure.keys import open_vault, save_mailbox_key
 from backups.infrastructure.services import measure_allocation
 from backups.organizations.services import source_for
-from backups.repository import CommitExists, RepositoryError, Vault
+from backups.repository import RepositoryError, Vault
 from backups.sessions import services
-from backups.sessions.failures import Ending, ending_of
+from backups.sessions.bell import ring
+from backups.sessions.failures import TRIES, Ending, ending_of
 from backups.sessions.models import Kind, State, Task
 from backups.sessions.progress import Heartbeat, TaskProgress
 from backups.sessions.services import Claim, LeaseLost
@@ -37,6 +39,7 @@ class Bench:
 
     tenant_id: UUID
     repository_id: UUID
+    allocation_id: UUID
     source: MailboxSource
     vault: Vault
 
@@ -45,10 +48,15 @@ def run_queue(queue: str) -> bool:
     """Claim and work until the slice is over or nothing waits. True when more is waiting."""
     owner = f"{socket.gethostname()}/{os.getpid()}"
     deadline = time.monotonic() + SLICE_SECONDS
+    rung = False
     while time.monotonic() < deadline:
         claims = services.claim(queue=queue, owner=owner)
         if not claims:
             return False
+        if not rung and services.waiting(queue):
+            # One ring woke this worker; the next wakes another for what it left.
+            ring(queue)
+            rung = True
         if claims[0].kind == Kind.RESTORE:
             from backups.restores.slices import restore
 
@@ -74,11 +82,12 @@ def bench(claims: Sequence[Claim]) -> Iterator[Bench]:
     """Open the source and the vault that the claimed tasks share."""
     first = claims[0]
     with tenant_scope(first.tenant_id):
-        task = Task.objects.select_related("session__organization").get(pk=first.task_id)
+        tasks = Task.objects.select_related("session__organization", "backup")
+        task = tasks.get(pk=first.task_id)
         vault = open_vault(task.repository_id)
         source = source_for(task.session.organization)
     try:
-        yield Bench(first.tenant_id, task.repository_id, source, vault)
+        yield Bench(first.tenant_id, task.repository_id, task.backup.allocation_id, source, vault)
     finally:
         source.close()
 
@@ -87,38 +96,42 @@ def end(
     claimed: Claim, ending: Ending, progress: TaskProgress | None, heartbeat: Heartbeat
 ) -> None:
     """Write how a task ended; a task that is not ours any more is left alone."""
-    if heartbeat.lost[claimed.task_id].is_set():
-        heartbeat.release(claimed)
-        return
     try:
-        with tenant_scope(claimed.tenant_id):
-            task = Task.objects.select_related("mailbox").get(pk=claimed.task_id)
-        if task.attempt != claimed.attempt or task.state != State.RUNNING:
-            return
-        speaker = progress or TaskProgress(
-            claimed, task.mailbox.address, heartbeat.lost[claimed.task_id]
-        )
-        speaker.show()
-        if ending.trace is not None:
-            log.error("task %s: %s", claimed.task_id, ending.reason, exc_info=ending.trace)
-        if ending.retry_after is not None and task.failures + ending.failed <= ending.tries:
-            speaker.note(f"{ending.reason} It is tried again in {ending.retry_after:.0f} s.")
-            services.postpone(
-                claimed,
-                seconds=ending.retry_after,
-                reason=ending.reason,
-                failed=bool(ending.failed),
-            )
-            return
-        if ending.state is State.FAILED:
-            speaker.fail(ending.reason)
-        elif ending.state is State.WARNING and ending.reason:
-            speaker.warn(ending.reason)
-        services.finish(claimed, ending.state, ending.reason)
+        if not heartbeat.lost[claimed.task_id].is_set():
+            _end(claimed, ending, progress, heartbeat.lost[claimed.task_id])
     except LeaseLost as error:
         log.warning("%s", error)
     finally:
         heartbeat.release(claimed)
+
+
+def _end(
+    claimed: Claim, ending: Ending, progress: TaskProgress | None, lost: threading.Event
+) -> None:
+    with tenant_scope(claimed.tenant_id):
+        task = Task.objects.select_related("mailbox").get(pk=claimed.task_id)
+    if task.attempt != claimed.attempt or task.state != State.RUNNING:
+        return
+    if ending.trace is not None:
+        log.error("task %s: %s", claimed.task_id, ending.reason, exc_info=ending.trace)
+    speaker = progress or TaskProgress(claimed, task, lost)
+    if progress is not None:
+        progress.show()
+    failures = (0 if speaker.stored else task.failures) + ending.failed
+    if ending.retry_after is not None and services.stop_requested(claimed):
+        ending = Ending.stopped()
+    if ending.retry_after is not None and failures <= TRIES:
+        if ending.retry_after:
+            speaker.note(f"{ending.reason} It is tried again in {ending.retry_after:.0f} s.")
+        services.postpone(
+            claimed, seconds=ending.retry_after, reason=ending.reason, failures=failures
+        )
+        return
+    if ending.state is State.FAILED:
+        speaker.fail(ending.reason)
+    elif ending.state is State.WARNING and ending.reason:
+        speaker.warn(ending.reason)
+    services.finish(claimed, ending.state, ending.reason, job_state=ending.job_state)
 
 
 class _BackupSlice:
@@ -135,6 +148,7 @@ class _BackupSlice:
         )
         self._open: dict[MailboxRun, tuple[Claim, TaskProgress]] = {}
         self._requests = (0, 0.0)
+        self._measured = 0
 
     def run(self) -> None:
         """Work through the claims. Raises RepositoryError when packs cannot be written."""
@@ -142,13 +156,16 @@ class _BackupSlice:
             if time.monotonic() >= self._deadline:
                 end(claimed, Ending.more_later(), None, self._heartbeat)
                 continue
-            run = self._begin(claimed)
+            try:
+                run = self._begin(claimed)
+            except RepositoryError as error:
+                end(claimed, ending_of(error), None, self._heartbeat)
+                continue
             try:
                 self._drive(run)
             except RepositoryError as error:
-                # The shared writer may be the one that failed: nothing after it can be stored.
-                self._abandon(run, error)
-                raise
+                self._close(run, ending_of(error))
+                self._commit_others(error)
             except Exception as error:  # noqa: BLE001  (one mailbox's end is not another's)
                 self._stop_early(run, error)
         self._commit()
@@ -157,9 +174,7 @@ class _BackupSlice:
         with tenant_scope(claimed.tenant_id):
             task = Task.objects.select_related("mailbox").get(pk=claimed.task_id)
             save_mailbox_key(self._shared.vault, task.mailbox_id)
-        progress = TaskProgress(
-            claimed, task.mailbox.address, self._heartbeat.lost[claimed.task_id]
-        )
+        progress = TaskProgress(claimed, task, self._heartbeat.lost[claimed.task_id])
         run = MailboxRun(
             mailbox=Mailbox(
                 backup_id=task.backup_id,
@@ -193,12 +208,17 @@ class _BackupSlice:
 
     def _stop_early(self, run: MailboxRun, error: Exception) -> None:
         """Keep what is stored so far as a partial commit, unless the mailbox is not ours."""
-        if not isinstance(error, LeaseLost | CommitExists):
+        if not isinstance(error, LeaseLost):
             self._commit()
         self._close(run, ending_of(error))
 
-    def _abandon(self, run: MailboxRun, error: Exception) -> None:
-        self._close(run, ending_of(error))
+    def _commit_others(self, error: RepositoryError) -> None:
+        """A mailbox's own commits may be damaged; then the others go on. When it was the shared
+        writer that failed, nothing after it can be stored, and ``error`` says why."""
+        try:
+            self._commit()
+        except RepositoryError:
+            raise error from None
 
     def _commit(self) -> None:
         failed = self._group.commit()
@@ -206,13 +226,15 @@ class _BackupSlice:
             self._close(run, ending_of(error))
         for run in [run for run in self._open if run.finished]:
             progress = self._open[run][1]
-            state = State.WARNING if progress.warned else State.SUCCESS
+            state = State.WARNING if progress.warnings else State.SUCCESS
             self._close(run, Ending(state))
-        with tenant_scope(self._shared.tenant_id):
-            backup = Task.objects.select_related("backup").get(pk=self._claims[0].task_id).backup
-            measure_allocation(
-                allocation_id=backup.allocation_id, repository_id=self._shared.repository_id
-            )
+        if self._writer.bytes_stored != self._measured:
+            self._measured = self._writer.bytes_stored
+            with tenant_scope(self._shared.tenant_id):
+                measure_allocation(
+                    allocation_id=self._shared.allocation_id,
+                    repository_id=self._shared.repository_id,
+                )
 
     def _close(self, run: MailboxRun, ending: Ending) -> None:
         if run not in self._open:
