@@ -85,7 +85,8 @@ class Supervisor:
         if self.database is None:
             return
         self._database_wanted.set()
-        self._database_ready.wait()
+        while not self._database_ready.wait(1.0):
+            self._check_keeper()
         if self._database_state:
             raise SupervisorError(self._database_state)
 
@@ -117,7 +118,8 @@ class Supervisor:
         """Return on Ctrl-C, SIGTERM or SIGHUP."""
         with contextlib.suppress(KeyboardInterrupt):
             while True:
-                signal.pause()
+                self._check_keeper()
+                time.sleep(1.0)
 
     def stop(self) -> None:
         """Stop all children, stage by stage, and the database last. Safe to call twice."""
@@ -130,11 +132,16 @@ class Supervisor:
     def _await(self, running: Running) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not running.ready():
+            self._check_keeper()
             if running.deaths >= TRIES:
                 raise SupervisorError(running.obituary())
             if time.monotonic() > deadline:
                 raise SupervisorError(f"{running.child.name} is not ready after a minute.")
             time.sleep(STEP)
+
+    def _check_keeper(self) -> None:
+        if self._keeper is None or not self._keeper.is_alive():
+            raise SupervisorError("the supervisor itself failed; its error is above.")
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

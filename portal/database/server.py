@@ -26,6 +26,8 @@ START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 LOG_BYTES = 5_000_000
 STEP = 0.02
+SOCKET_LOCK = f".s.PGSQL.{PORT}.lock"
+LINGERS = ("is still in use", "Is another postmaster")
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,11 @@ class LocalDatabase:
         one stop when the calling thread dies (Linux), so call it from a thread that lives as long
         as the server should. `options` are server settings, for a new server only.
         """
-        with self._locked():
-            account = account_for(self.place)
-            place = self.place.prepare(account.uid if account else os.geteuid())
-            cluster.make_passwords(place)
-            if self._pid() is None or not self._settled(place):
-                binaries = find(account)
-                cluster.make(place, binaries, account)
-                self._launch(place, binaries, account, tethered, options or {})
-            self._make_database(place, DATABASE)
+        try:
+            with self._locked():
+                self._start(tethered, options or {})
+        except (OSError, psycopg.Error) as error:
+            raise DatabaseError(f"PostgreSQL could not be set up: {error}") from error
 
     def create_database(self, name: str) -> None:
         """Make another database in the running server, with the same roles and rights."""
@@ -132,6 +130,23 @@ class LocalDatabase:
         place = self.place
         options = {"host": str(place.socket), "passfile": str(place.passfile(role))}
         return f"postgresql://{role}@/{quote(database)}?{urlencode(options, safe='/')}"
+
+    def _start(self, tethered: bool, options: Mapping[str, str]) -> None:
+        account = account_for(self.place)
+        place = self.place.prepare(account.uid if account else os.geteuid())
+        cluster.make_passwords(place)
+        for last in (False, False, True):
+            if self._pid() is None or not self._settled(place):
+                binaries = find(account)
+                cluster.make(place, binaries, account)
+                self._launch(place, binaries, account, tethered, options)
+            try:
+                self._make_database(place, DATABASE)
+                break
+            except psycopg.OperationalError:
+                # One that was found running may go down now: its supervisor has just been killed.
+                if last:
+                    raise
 
     def _make_database(self, place: Place, name: str) -> None:
         # Under the lock: PostgreSQL refuses concurrent changes of one role.
@@ -204,16 +219,17 @@ class LocalDatabase:
         tethered: bool,
         options: Mapping[str, str],
     ) -> None:
-        _forget_stranger(place.cluster)
         place.detached.unlink(missing_ok=True)
         command = _command(place, binaries, options)
         deadline = time.monotonic() + START_SECONDS
         while True:
+            for file in (place.cluster / "postmaster.pid", place.socket / SOCKET_LOCK):
+                _forget_stranger(file, place.cluster)
             output = self._attempt(place, command, account, tethered)
             if output is None:
                 break
-            # After a kill -9 the old server's children need a moment to notice.
-            if "is still in use" not in output or time.monotonic() > deadline:
+            # After a kill -9 the old server needs a moment to vanish, and its children to notice.
+            if not any(words in output for words in LINGERS) or time.monotonic() > deadline:
                 raise DatabaseError(cluster.explain("PostgreSQL did not start", output))
             time.sleep(0.2)
         if not tethered:
@@ -272,12 +288,15 @@ def _command(place: Place, binaries: Binaries, options: Mapping[str, str]) -> li
     return command
 
 
+ZOMBIE = "(zombie)"
+
+
 def _arguments(pid: int) -> str:
-    """The command line of a live process, else an empty text."""
+    """The command line of a process; empty when there is none, or while it is being killed."""
     try:
         if sys.platform == "linux":
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return ""
+                return ZOMBIE
             return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
         answer = subprocess.run(
             ["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True
@@ -292,10 +311,10 @@ def _serves(pid: int, cluster: Path) -> bool:
     return "postgres" in arguments and str(cluster) in arguments
 
 
-def _forget_stranger(cluster: Path) -> None:
+def _forget_stranger(file: Path, cluster: Path) -> None:
     # PostgreSQL clears a dead server's file itself. It can't when the number has been given to
-    # another process of the same user, and asks a person to delete the file.
-    file = cluster / "postmaster.pid"
+    # another process of the same user, or while nobody has read its exit status, and asks a person
+    # to delete the file. Children that outlived it are found by their shared memory all the same.
     with contextlib.suppress(FileNotFoundError, ValueError):
         pid = int(file.read_text().split("\n", 1)[0])
         if _arguments(pid) and not _serves(pid, cluster):

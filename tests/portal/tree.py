@@ -22,6 +22,8 @@ def main(folder: str, *definitions: str) -> None:
             supervisor.run_forever()
     except SupervisorError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:  # came before run_forever, which takes it for the end
+        return
 
 
 main(*sys.argv[1:])
