@@ -6,6 +6,7 @@ Knows neither Django nor where the bytes come from or go to.
 from backups.streams.container import ServerBuild, decode_export
 from backups.streams.eml import attachment_content, to_eml
 from backups.streams.errors import MailError, StreamError, StreamTruncated, StreamUnknown
+from backups.streams.export import export_file, safe_name
 from backups.streams.index import IndexRecord
 from backups.streams.item import Attachment, Item, Recipient, write_item
 from backups.streams.mime import from_mime
@@ -47,12 +48,14 @@ __all__ = [
     "attachment_content",
     "cut",
     "decode_export",
+    "export_file",
     "from_mime",
     "index_record",
     "message_view",
     "normalised_digest",
     "open_stream",
     "read_item",
+    "safe_name",
     "to_eml",
     "validate",
     "write_item",
