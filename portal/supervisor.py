@@ -24,7 +24,6 @@ READY_SECONDS = 60.0
 TRIES = 3
 CALM_SECONDS = 60.0
 LONGEST_WAIT = 30.0
-DATABASE_STAGE = 9
 
 
 class SupervisorError(Exception):
@@ -222,13 +221,20 @@ class Supervisor:
                 if running.alive():
                     self.say(f"{running.child.name} did not stop in time and was killed")
                 running.kill()
-        if self.database is not None and self._database_wanted.is_set():
-            try:
-                self.database.stop()
-            except DatabaseError as error:
-                self.say(str(error))
+        self._stop_database()
         if children or self._database_wanted.is_set():
             self.say("stopped")
+
+    def _stop_database(self) -> None:
+        if self.database is None or not self._database_wanted.is_set():
+            return
+        if self.database.detached():
+            self.say("the database was started by hand and keeps running")
+            return
+        try:
+            self.database.stop()
+        except DatabaseError as error:
+            self.say(str(error))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

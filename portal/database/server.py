@@ -112,6 +112,10 @@ class LocalDatabase:
         """Whether the server's process is there; also reaps it when it was ours and died."""
         return self._pid() is not None
 
+    def detached(self) -> bool:
+        """Whether the server that runs was started to outlive its starter."""
+        return self.place.detached.exists() and self.alive()
+
     def connect(self, role: str, database: str = DATABASE) -> psycopg.Connection:
         """A connection in autocommit mode through the private socket."""
         place = self.place

@@ -220,6 +220,14 @@ def test_a_killed_database_is_started_again(data_dir: Path) -> None:
     assert not LocalDatabase(data_dir).status().running
 
 
+def test_a_database_that_was_started_by_hand_keeps_running(data_dir: Path) -> None:
+    LocalDatabase(data_dir).start(tethered=False)
+    pid = LocalDatabase(data_dir).status().pid
+    with Supervisor(data_dir, output=lambda line: None) as supervisor:
+        supervisor.start_database()
+    assert LocalDatabase(data_dir).status().pid == pid
+
+
 @pytest.mark.worker
 def test_the_portal_comes_up_answers_and_is_gone_after_sigterm(data_dir: Path) -> None:
     environment = {
