@@ -57,6 +57,15 @@ ORGANIZATIONS = (
         ),
         40,
     ),
+    _Organization(
+        "Globex Research",
+        "globex-research.example",
+        (
+            ("ida.novak", "Ida Novak", "user"),
+            ("tomas.reyes", "Tomas Reyes", "user"),
+        ),
+        24,
+    ),
 )
 
 
