@@ -6,19 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from portal.demo.layout import ORGANIZATIONS, PEOPLE
 from portal.demo.stage import Stage
 from sandbox import sample
 from sandbox.load import LoadReport, load_folder
 from sandbox.store import Store
 
-PEOPLE = (
-    ("mara.lindqvist@acme.example", "Mara Lindqvist"),
-    ("jun.ferreira@acme.example", "Jun Ferreira"),
-    ("office@acme.example", "Acme Office"),
-    ("noor.haddad@globex.example", "Noor Haddad"),
-    ("support@globex.example", "Globex Support"),
-)
-"""Mailboxes over which real mail is spread."""
 SAMPLE = "the built-in sample"
 
 
@@ -50,8 +43,8 @@ def load_mail(stage: Stage, mail: Path | None, say: Callable[[str], None]) -> No
             sample.fill(store)
         else:
             _load_folder(store, mail, say)
-        for domain, address, items, size in store.counts():
-            say(f"  {domain:<16} {address:<32} {items:>6} items {size / 1e6:>8.2f} MB")
+        for _domain, address, items, size in store.counts():
+            say(f"  {address:<34} {items:>6} items {size / 1e6:>8.2f} MB")
     finally:
         store.close()
     stage.write_note("mail", wanted or SAMPLE)
@@ -60,10 +53,11 @@ def load_mail(stage: Stage, mail: Path | None, say: Callable[[str], None]) -> No
 def _load_folder(store: Store, mail: Path, say: Callable[[str], None]) -> None:
     if not mail.is_dir():
         raise LoadRefused(f"MAIL={mail} is not a folder.")
+    names = {organization.domain: organization.name for organization in ORGANIZATIONS}
     mailboxes = []
     for address, name in PEOPLE:
         domain = address.partition("@")[2]
-        directory = store.add_directory(domain.partition(".")[0].title(), domain)
+        directory = store.add_directory(names[domain], domain)
         user = store.add_user(directory.id, address, name)
         if user.mailbox:
             mailboxes.append(user.mailbox)

@@ -66,7 +66,7 @@ def play(stage: Stage, companies: Sequence[Company], say: Say) -> Summary:
     summary.sessions += _run_jobs(companies, "First jobs" if _is_new() else "Jobs")
     deleted = _delete_a_message(companies[0])
     say(f"Deleted “{deleted.version.subject}” in the sandbox.")
-    summary.sessions += _run_jobs([deleted.company], "Job after the deletion")
+    summary.sessions += _run_jobs([deleted.company], "Jobs after the deletion")
     restored_id = _restore(deleted)
     summary.sessions += 1
     say(f"Restored it from restore point {deleted.point} of {deleted.backup.mailbox}.")
@@ -83,17 +83,17 @@ def _is_new() -> bool:
 
 
 def _run_jobs(companies: Sequence[Company], title: str) -> int:
-    sessions = [_start(company) for company in companies]
-    wait_for(sessions, title)
-    for company, session_id in zip(companies, sessions, strict=True):
+    started = [(company, _start(company, job)) for company in companies for job in company.jobs]
+    wait_for([session_id for _, session_id in started], title)
+    for company, session_id in started:
         _require_success(company, session_id)
-    return len(sessions)
+    return len(started)
 
 
-def _start(company: Company) -> UUID:
+def _start(company: Company, job_id: UUID) -> UUID:
     """Start the job, or join the session that its schedule has just started."""
     with tenant_scope(company.tenant_id):
-        job = Job.objects.get(pk=company.job_id)
+        job = Job.objects.get(pk=job_id)
         try:
             return start_job(job=job).pk
         except JobRefused:
@@ -108,7 +108,7 @@ def _require_success(company: Company, session_id: UUID) -> None:
         lines = SessionLog.objects.filter(session=session).exclude(level=SessionLog.Level.INFO)
         reasons = [f"  {line.mailbox} {line.message}" for line in lines[:20]]
     raise DemoFailed(
-        "\n".join([f"{session} of {company.slug} ended as {session.state}.", *reasons])
+        "\n".join([f"{session} of {company.name} ended as {session.state}.", *reasons])
     )
 
 
@@ -118,7 +118,10 @@ def _delete_a_message(company: Company) -> Deleted:
         inboxes = Folder.objects.current().filter(well_known="inbox").values("folder_id")
         version = (
             ItemVersion.objects.current()
-            .filter(folder_id__in=inboxes)
+            .filter(
+                folder_id__in=inboxes,
+                backup__mailbox__organization_id=company.organization_id,
+            )
             .exclude(message_id="")
             .exclude(received_at=None)
             .select_related("backup__mailbox")

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from backups.infrastructure.models import Allocation, Repository
+from backups.infrastructure.models import Allocation, Proxy, Repository
 from backups.infrastructure.services import allocate, create_repository, default_proxy
 from backups.jobs.models import Job
 from backups.jobs.services import create_job
-from backups.organizations.models import Organization
-from backups.organizations.services import connect_organization, move_organization
+from backups.organizations.models import Mailbox, Organization
+from backups.organizations.services import (
+    connect_organization,
+    discover_mailboxes,
+    move_organization,
+)
+from portal.demo import layout
 from portal.processes import free_port
 from sandbox.certificate import trust_pem
 from sandbox.registration import register
@@ -27,8 +32,6 @@ from tenants.models import Person, Tenant
 from tenants.people.permissions import Role
 from tenants.services import add_member, create_person, create_tenant
 
-TENANTS = (("Acme", "acme"), ("Globex", "globex"))
-REPOSITORY = "Main repository"
 SANDBOX_PORT = 8443
 
 
@@ -41,10 +44,12 @@ class SignIn:
 
 @dataclass(frozen=True)
 class Company:
+    """An organization of a tenant, and its jobs."""
+
     tenant_id: UUID
-    slug: str
+    name: str
     organization_id: UUID
-    job_id: UUID
+    jobs: tuple[UUID, ...]
 
 
 class Stage:
@@ -52,7 +57,7 @@ class Stage:
 
     def __init__(self, data_dir: Path) -> None:
         self.sandbox_dir = data_dir / "sandbox"
-        self.repository_dir = data_dir / "repositories" / "main"
+        self._repositories_dir = data_dir / "repositories"
         self._notes = data_dir / "demo.json"
         self.sandbox_dir.mkdir(parents=True, exist_ok=True)
 
@@ -70,10 +75,22 @@ class Stage:
         self.write_note("sandbox_port", str(port))
         return port
 
+    def proxies(self) -> list[Proxy]:
+        """The default proxy and the second one."""
+        second, _ = Proxy.objects.using(OPERATOR).get_or_create(name=layout.SECOND)
+        return [default_proxy(), second]
+
     def companies(self, sandbox_url: str) -> list[Company]:
-        """Acme and Globex with their organizations, allocations and jobs."""
-        repository = self._repository()
-        return [self._company(name, slug, repository, sandbox_url) for name, slug in TENANTS]
+        """The layout's organizations with their tenants, allocations and jobs."""
+        proxies = {proxy.name: proxy for proxy in self.proxies()}
+        repositories = {
+            plan.name: self._repository(plan, proxies[plan.proxy]) for plan in layout.REPOSITORIES
+        }
+        tenants = {slug: _tenant(name, slug) for name, slug in layout.TENANTS}
+        return [
+            self._company(plan, tenants[plan.tenant], repositories, sandbox_url)
+            for plan in layout.ORGANIZATIONS
+        ]
 
     def sign_ins(self) -> list[SignIn]:
         """The demo's people, each made when first asked for, with a password of this demo."""
@@ -85,7 +102,8 @@ class Stage:
             ("Provider's operator", "operator@provider.example", None)
         ]
         people += [
-            (f"{name}'s administrator", f"admin@{slug}.example", slug) for name, slug in TENANTS
+            (f"{name}'s administrator", f"admin@{slug}.example", slug)
+            for name, slug in layout.TENANTS
         ]
         for role, email, slug in people:
             if Person.objects.filter(email=email).exists():
@@ -113,52 +131,49 @@ class Stage:
             json.dump({**notes, name: value}, file)
         temporary.replace(self._notes)
 
-    def _repository(self) -> Repository:
-        known = Repository.objects.using(OPERATOR).filter(name=REPOSITORY).first()
-        if known:
-            return known
-        return create_repository(
-            proxy=default_proxy(), name=REPOSITORY, location=self.repository_dir
+    def _repository(self, plan: layout.Repository, proxy: Proxy) -> Repository:
+        known = Repository.objects.using(OPERATOR).filter(name=plan.name).first()
+        return known or create_repository(
+            proxy=proxy, name=plan.name, location=self._repositories_dir / plan.folder
         )
 
-    def _company(self, name: str, slug: str, repository: Repository, sandbox_url: str) -> Company:
-        tenant = Tenant.objects.using(OPERATOR).filter(slug=slug).first()
-        if tenant is None:
-            tenant = create_tenant(name=name, slug=slug)
-        allocation = _share(tenant, repository, f"{name} mail")
+    def _company(
+        self,
+        plan: layout.Organization,
+        tenant: Tenant,
+        repositories: dict[str, Repository],
+        sandbox_url: str,
+    ) -> Company:
         with tenant_scope(tenant.pk):
-            organization = self._organization(name, slug, sandbox_url)
-            job = Job.objects.filter(organization=organization).first()
-            if job is None:
-                job = create_job(
-                    name=f"Everyone at {name}",
-                    organization=organization,
-                    allocation=allocation,
-                    schedule=Job.Schedule.INTERVAL,
-                    interval_minutes=60,
-                    retention_days=365,
-                )
-            return Company(tenant.pk, slug, organization.pk, job.pk)
+            organization = self._organization(plan, sandbox_url)
+            known = set(Job.objects.values_list("name", flat=True))
+        if not {job.name for job in plan.jobs} <= known:
+            discover_mailboxes(organization.pk, tenant.pk)
+        for job in plan.jobs:
+            if job.name not in known:
+                _add_job(job, organization, _share(tenant, repositories[job.repository]))
+        with tenant_scope(tenant.pk):
+            jobs = Job.objects.filter(organization=organization)
+            ids = tuple(jobs.order_by("name").values_list("pk", flat=True))
+        return Company(tenant.pk, plan.name, organization.pk, ids)
 
-    def _organization(self, name: str, slug: str, sandbox_url: str) -> Organization:
-        known = Organization.objects.filter(directory=f"{slug}.example").first()
+    def _organization(self, plan: layout.Organization, sandbox_url: str) -> Organization:
+        known = Organization.objects.filter(name=plan.name).first()
         if known:
             if known.graph_url != sandbox_url:
                 move_organization(organization=known, authority=sandbox_url, graph_url=sandbox_url)
+                known.refresh_from_db()
             return known
         store = Store(self.store_path)
         try:
             registration = register(
-                store,
-                f"{slug}.example",
-                url=sandbox_url,
-                trust_pem=trust_pem(self.sandbox_dir),
+                store, plan.domain, url=sandbox_url, trust_pem=trust_pem(self.sandbox_dir)
             )
         finally:
             store.close()
         return connect_organization(
-            name=f"{name} Exchange Online",
-            directory=f"{slug}.example",
+            name=plan.name,
+            directory=plan.domain,
             client_id=registration.client_id,
             certificate=registration.certificate_pem,
             private_key=registration.private_key_pem,
@@ -168,6 +183,29 @@ class Stage:
         )
 
 
-def _share(tenant: Tenant, repository: Repository, name: str) -> Allocation:
+def _tenant(name: str, slug: str) -> Tenant:
+    known = Tenant.objects.using(OPERATOR).filter(slug=slug).first()
+    return known or create_tenant(name=name, slug=slug)
+
+
+def _share(tenant: Tenant, repository: Repository) -> Allocation:
     shares = Allocation.objects.using(OPERATOR).filter(tenant=tenant, repository=repository)
-    return shares.first() or allocate(tenant=tenant, repository=repository, name=name)
+    return shares.first() or allocate(
+        tenant=tenant, repository=repository, name=f"{tenant.name} in {repository.name}"
+    )
+
+
+def _add_job(plan: layout.Job, organization: Organization, allocation: Allocation) -> None:
+    with tenant_scope(organization.tenant_id):
+        everyone = Mailbox.objects.present().filter(organization=organization).order_by("address")
+        chosen = [] if plan.mailboxes is None else list(everyone)[plan.mailboxes]
+        create_job(
+            name=plan.name,
+            organization=organization,
+            allocation=allocation,
+            scope=Job.Scope.ORGANIZATION if plan.mailboxes is None else Job.Scope.MAILBOXES,
+            mailboxes=chosen,
+            schedule=Job.Schedule.INTERVAL,
+            interval_minutes=60,
+            retention_days=365,
+        )

@@ -9,7 +9,6 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from backups.infrastructure.services import default_proxy
 from portal import environment, processes
 from portal.demo.load import LoadRefused, load_mail
 from portal.demo.play import DemoFailed, Summary, play
@@ -55,10 +54,12 @@ class Command(BaseCommand):
             self._say("Starting database, sandbox Exchange, web server, scheduler and workers.")
             prepare(supervisor)
             sandbox_port = stage.sandbox_port()
+            default, second = stage.proxies()
             supervisor.start(
                 [
                     processes.sandbox(stage.sandbox_dir, sandbox_port),
-                    *processes.portal("127.0.0.1", port, proxy_queue=default_proxy().queue),
+                    *processes.portal("127.0.0.1", port, proxy_queue=default.queue),
+                    processes.worker("proxy-2", [second.queue], concurrency=1),
                 ]
             )
             companies = stage.companies(f"https://127.0.0.1:{sandbox_port}")
