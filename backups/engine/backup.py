@@ -17,6 +17,7 @@ from backups.catalog import projection
 from backups.catalog.models import Folder, ItemVersion, MailboxBackup
 from backups.catalog.querysets import ItemVersionQuerySet
 from backups.engine.changes import Changes, RetryLedger
+from backups.engine.exclusions import Exclusions, KnownFolder
 from backups.engine.intake import Intake
 from backups.engine.progress import Progress
 from backups.repository import Commit, CommitKind, StoredCommit, Vault, Writer
@@ -56,6 +57,7 @@ class MailboxRun:
         vault: Vault,
         writer: Writer,
         progress: Progress,
+        exclusions: Exclusions | None = None,
     ) -> None:
         self.mailbox = mailbox
         self.run_id = run_id
@@ -69,8 +71,11 @@ class MailboxRun:
         self._backup: MailboxBackup | None = None
         self._ledger = RetryLedger({})
         self._cursors: dict[str, str] = {}
-        self._folders: dict[str, tuple[str, str]] = {}
-        """Name and parent by folder id, as the source has them now."""
+        self._folders: dict[str, KnownFolder] = {}
+        """As the source has them now."""
+        self._exclusions = exclusions or Exclusions()
+        self._announced: dict[str, int] = {}
+        """Items that the source says are in folders never read before."""
         self._started_over = False
         """Whether the source forgot a token: the new one must be kept."""
 
@@ -88,15 +93,18 @@ class MailboxRun:
             changes=self.changes,
             ledger=self._ledger,
             progress=self.progress,
-            folder_name=lambda folder_id: self._folders.get(folder_id, (folder_id, ""))[0],
+            folder_name=self._folder_name,
         )
         yield from self._read_hierarchy()
-        for folder_id in list(self._folders):
+        left_out = self._exclusions.among(self._folders)
+        wanted = [folder_id for folder_id in self._folders if folder_id not in left_out]
+        self.progress.expect(sum(self._announced.get(folder_id, 0) for folder_id in wanted))
+        for folder_id in wanted:
             try:
                 yield from self._read_folder(folder_id, intake)
             except Gone:
                 yield from self._look_for(folder_id)
-        yield from self._retry_faults(intake)
+        yield from self._retry_faults(intake, left_out)
         self.finished = True
 
     def commit(self) -> None:
@@ -141,8 +149,8 @@ class MailboxRun:
             self._cursors = projection.cursors_of(backup, self.vault)
             self._ledger = RetryLedger(projection.faults_of(backup))
             current = Folder.objects.current().filter(backup=backup)
-            rows = current.values_list("folder_id", "name", "parent_id")
-            self._folders = {folder_id: (name, parent) for folder_id, name, parent in rows}
+            rows = current.values_list("folder_id", "name", "parent_id", "well_known")
+            self._folders = {folder_id: KnownFolder(*known) for folder_id, *known in rows}
         return backup
 
     def _worth_a_commit(self, backup: MailboxBackup) -> bool:
@@ -175,6 +183,10 @@ class MailboxRun:
             coverage={"address": self.mailbox.address, "folders": len(self._folders)},
         )
 
+    def _folder_name(self, folder_id: str) -> str:
+        known = self._folders.get(folder_id)
+        return known.name if known else folder_id
+
     def _read_hierarchy(self) -> Iterator[None]:
         """Bring the folders up to date. A listing that starts over removes nothing."""
         try:
@@ -196,12 +208,12 @@ class MailboxRun:
             yield
 
     def _put_folder(self, folder: SourceFolder) -> None:
-        known = (folder.name, folder.parent_id or "")
+        known = KnownFolder(folder.name, folder.parent_id or "", folder.well_known or "")
         if self._folders.get(folder.id) != known:
             self.changes.put_folder(folder)
         self._folders[folder.id] = known
         if _stream(folder.id) not in self._cursors:
-            self.progress.expect(folder.items)
+            self._announced[folder.id] = folder.items
 
     def _remove_folder(self, folder_id: str) -> Iterator[None]:
         """The folder is gone, and with it the items that it held when it went."""
@@ -234,7 +246,7 @@ class MailboxRun:
         """
         pages = self.source.hierarchy(self.mailbox.source_id, None)
         if any(folder_id == folder.id for page in pages for folder in page.folders):
-            name = self._folders[folder_id][0]
+            name = self._folders[folder_id].name
             self.progress.warn(f"Folder {name} is listed, but the server did not find it.")
         else:
             yield from self._remove_folder(folder_id)
@@ -245,7 +257,7 @@ class MailboxRun:
         except CursorExpired:
             # Everything is listed again; what is not listed is kept, for a listing that starts
             # over is no proof of a deletion.
-            name = self._folders[folder_id][0]
+            name = self._folders[folder_id].name
             self.progress.note(
                 f"The server forgot the token of folder {name}: all its items are listed."
             )
@@ -307,12 +319,13 @@ class MailboxRun:
     def _current(self) -> ItemVersionQuerySet:
         return ItemVersion.objects.current().filter(backup=self.mailbox.backup_id)
 
-    def _retry_faults(self, intake: Intake) -> Iterator[None]:
+    def _retry_faults(self, intake: Intake, left_out: set[str]) -> Iterator[None]:
         """Once more what earlier runs could not store and this run has not tried."""
         folders: dict[str, list[ItemChange]] = {}
         for fault in self._ledger.due():
-            change = ItemChange(fault.item_id, size=UNKNOWN_SIZE)
-            folders.setdefault(fault.folder_id, []).append(change)
+            if fault.folder_id not in left_out:
+                change = ItemChange(fault.item_id, size=UNKNOWN_SIZE)
+                folders.setdefault(fault.folder_id, []).append(change)
         for folder_id, wanted in folders.items():
             for start in range(0, len(wanted), EXPORT_AT_ONCE):
                 yield from intake.take(folder_id, wanted[start : start + EXPORT_AT_ONCE])

@@ -14,9 +14,11 @@ from uuid import UUID
 
 from backups.catalog.blobs import locator
 from backups.engine.backup import Mailbox, MailboxRun
+from backups.engine.exclusions import Exclusions
 from backups.engine.group import CommitGroup
 from backups.infrastructure.keys import open_vault, save_mailbox_key
 from backups.infrastructure.services import measure_allocation
+from backups.jobs.exclusions import excluded_folders
 from backups.organizations.services import source_for
 from backups.repository import RepositoryError, Vault
 from backups.sessions import services
@@ -172,8 +174,9 @@ class _BackupSlice:
 
     def _begin(self, claimed: Claim) -> MailboxRun:
         with tenant_scope(claimed.tenant_id):
-            task = Task.objects.select_related("mailbox").get(pk=claimed.task_id)
+            task = Task.objects.select_related("mailbox", "session__job").get(pk=claimed.task_id)
             save_mailbox_key(self._shared.vault, task.mailbox_id)
+            exclusions = Exclusions(excluded_folders(task.session.job))
         progress = TaskProgress(claimed, task, self._heartbeat.lost[claimed.task_id])
         run = MailboxRun(
             mailbox=Mailbox(
@@ -188,6 +191,7 @@ class _BackupSlice:
             vault=self._shared.vault,
             writer=self._writer,
             progress=progress,
+            exclusions=exclusions,
         )
         self._open[run] = (claimed, progress)
         self._group.add(run)
