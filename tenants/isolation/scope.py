@@ -48,7 +48,8 @@ def tenant_scope(tenant_id: UUID, *, person_id: UUID | None = None) -> Iterator[
 
     Scopes nest: the inner transaction is a savepoint, and PostgreSQL keeps a setting that a
     released savepoint made, so the outer values are put back by hand. A scope of another tenant
-    inside a tenant's scope is refused: one transaction belongs to one tenant.
+    inside a tenant's scope is refused: one transaction belongs to one tenant. Inside an operator's
+    scope, a tenant's scope is the tenant's all the same: nothing in it is done as the operator.
     """
     outer = _tenant.get()
     if outer is not None and outer != tenant_id:
@@ -57,10 +58,11 @@ def tenant_scope(tenant_id: UUID, *, person_id: UUID | None = None) -> Iterator[
     with transaction.atomic(using=APP):
         before = _settings() if nested else ("", "")
         _apply(str(tenant_id), str(person_id) if person_id else before[1])
-        token = _tenant.set(tenant_id)
+        token, as_operator = _tenant.set(tenant_id), _operating.set(False)
         try:
             yield
         finally:
+            _operating.reset(as_operator)
             _tenant.reset(token)
         # After an error the rollback restores the settings, and no statement would be accepted.
         if nested:

@@ -23,6 +23,7 @@ class Permission(enum.StrEnum):
     MANAGE_JOBS = "manage_jobs"
     MANAGE_ORGANIZATIONS = "manage_organizations"
     RESTORE = "restore"
+    MANAGE_PEOPLE = "manage_people"
 
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {

@@ -65,11 +65,24 @@ def tenant_page(
 
 def operator_page(view: PersonView[P]) -> GuardedView:
     """A page of the provider: 404 for everybody else."""
+    return _for_operators(view, "GET", "HEAD")
 
+
+def operator_form(view: PersonView[P]) -> GuardedView:
+    """A page of the provider with a form that is sent back to it."""
+    return _for_operators(view, "GET", "HEAD", "POST")
+
+
+def operator_action(view: PersonView[P]) -> GuardedView:
+    """A button on a page of the provider."""
+    return _for_operators(view, "POST")
+
+
+def _for_operators(view: PersonView[P], *methods: str) -> GuardedView:
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not getattr(request.user, "is_operator", False):
             raise Http404
         return view(cast("PersonRequest", request), *args, **kwargs)
 
     update_wrapper(guarded, view)
-    return never_cache(require_http_methods(["GET", "HEAD"])(guarded))
+    return never_cache(require_http_methods(list(methods))(guarded))
