@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from backups.infrastructure.models import Allocation
 from backups.infrastructure.services import repository_of
-from backups.jobs.models import Coverage, Job
+from backups.jobs.models import Coverage, ExcludedMailbox, Job
 from backups.jobs.schedule import next_run
 from backups.organizations.models import Mailbox, Organization
 from backups.sessions.bell import ring_prepare
@@ -74,13 +74,14 @@ def cover_organization(job: Job) -> int:
     if job.scope == Job.Scope.ORGANIZATION:
         repository_id = job.allocation.repository_id
         taken = Coverage.objects.filter(repository_id=repository_id).values("mailbox_id")
+        left_out = ExcludedMailbox.objects.filter(job=job).values("mailbox_id")
         free = Mailbox.objects.present().filter(organization=job.organization_id)
         Coverage.objects.bulk_create(
             [
                 Coverage(
                     tenant_id=job.tenant_id, job=job, mailbox=mailbox, repository_id=repository_id
                 )
-                for mailbox in free.exclude(pk__in=taken)
+                for mailbox in free.exclude(pk__in=taken).exclude(pk__in=left_out)
             ],
             ignore_conflicts=True,
         )
