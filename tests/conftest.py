@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import pytest
 
 VARIABLES = {
@@ -36,6 +37,8 @@ DATA_DIR = Path(os.environ["PORTAL_DATA_DIR"])
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Here, not by an ini option: that would read the settings before the data folder above is set.
+    django.setup()
     if not IN_WORKER and getattr(config.option, "numprocesses", None):
         from portal.database import LocalDatabase
 
