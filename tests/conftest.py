@@ -32,13 +32,14 @@ if not IN_WORKER:
         os.environ.pop(variable, None)
         os.environ.pop(variable + "_FILE", None)
     Path(os.environ["PORTAL_DATA_DIR"], "static").mkdir()
+os.environ["PORTAL_ALLOWED_SERVERS"] = "127.0.0.1:*"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 DATA_DIR = Path(os.environ["PORTAL_DATA_DIR"])
+# Here, not by an ini option: that would read the settings before the data folder above is set.
+django.setup()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Here, not by an ini option: that would read the settings before the data folder above is set.
-    django.setup()
     if not IN_WORKER and getattr(config.option, "numprocesses", None):
         from portal.database import LocalDatabase
 
