@@ -144,7 +144,13 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
+PUBLIC_URL = environment.url(
+    "PORTAL_PUBLIC_URL", default="http://localhost:8000", schemes=("http", "https")
+).rstrip("/")
+MAIL_FOLDER = DATA_DIR / "mail"
+
 LEASE_SECONDS = environment.number("PORTAL_LEASE_SECONDS", default=60)
+ALLOWED_SERVERS = environment.items("PORTAL_ALLOWED_SERVERS", default=[])
 ROOT_KEY_FILE = environment.path("PORTAL_ROOT_KEY_FILE", default=DATA_DIR / "root.key")
 
 for _name, _value in celery_settings(
