@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db import DatabaseError
+
 from backups.catalog.blobs import locator
 from backups.engine.backup import Mailbox, MailboxRun
 from backups.engine.exclusions import Exclusions
@@ -115,7 +117,9 @@ def _end(
     if task.attempt != claimed.attempt or task.state != State.RUNNING:
         return
     if ending.trace is not None:
-        log.error("task %s: %s", claimed.task_id, ending.reason, exc_info=ending.trace)
+        known = isinstance(ending.trace, RepositoryError | DatabaseError)
+        where = None if known else ending.trace
+        log.error("task %s: %s %s", claimed.task_id, ending.reason, ending.trace, exc_info=where)
     speaker = progress or TaskProgress(claimed, task, lost)
     if progress is not None:
         progress.show()
