@@ -1,6 +1,7 @@
 # make demo       try it: everything on this machine, nothing else needed
 # make run        the portal alone
 # make test       the tests
+# make test-browser  a walk through the portal in Chromium
 # make check      what has to be clean: lint, types, layers, migrations
 #
 # ARGS goes to the command; PORTAL_DATA_DIR moves all state; PYTHON chooses the interpreter.
@@ -15,7 +16,7 @@ PACKAGES := portal tenants backups sandbox
 ARGS ?=
 UV ?= uv
 
-.PHONY: demo demo-clean run test check lint types layers migrations lock
+.PHONY: demo demo-clean run test test-browser check lint types layers migrations lock
 
 demo: .venv/run.stamp
 	@$(PYTHON_HERE) manage.py demo $(if $(MAIL),--mail "$(MAIL)") $(ARGS)
@@ -30,6 +31,10 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@$(PYTHON_HERE) -m pytest -n auto $(ARGS)
+
+# Needs Chromium: apt install chromium.
+test-browser: .venv/dev.stamp
+	@$(PYTHON_HERE) -m pytest tests/browser -m browser $(ARGS)
 
 check: lint types layers migrations
 
