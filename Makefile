@@ -16,7 +16,7 @@ PACKAGES := portal tenants backups sandbox
 ARGS ?=
 UV ?= uv
 
-.PHONY: demo demo-clean run test test-browser check lint types layers migrations lock
+.PHONY: demo demo-clean run test test-browser screenshots check lint types layers migrations lock
 
 demo: .venv/run.stamp
 	@$(PYTHON_HERE) manage.py demo $(if $(MAIL),--mail "$(MAIL)") $(ARGS)
@@ -35,6 +35,10 @@ test: .venv/dev.stamp
 # Needs Chromium: apt install chromium.
 test-browser: .venv/dev.stamp
 	@$(PYTHON_HERE) -m pytest tests/browser -m browser $(ARGS)
+
+# Pictures of every page, into docs/images.
+screenshots: .venv/dev.stamp
+	@$(PYTHON_HERE) -m tests.browser.screenshots
 
 check: lint types layers migrations
 
