@@ -99,6 +99,11 @@ def celery_settings(data_dir: Path, broker_url: str) -> dict[str, object]:
                 # A worker that comes back finds one tick, not all that were missed.
                 "options": {"queue": CONTROL, "expires": 10},
             },
+            "outbox": {
+                "task": "tenants.send_outbox",
+                "schedule": 30.0,
+                "options": {"queue": CONTROL, "expires": 30},
+            },
         },
     }
 

@@ -1,7 +1,7 @@
 """Values sealed in the database: a tenant's with its own key, the service's with its secret key.
 
-A tenant's wrapped form is the repository's (``backups.repository.keys`` reads the same bytes), so that
-the copy beside the backups needs neither this database nor this module.
+A tenant's wrapped form is the repository's (``backups.repository.keys`` reads the same bytes), so
+that the copy beside the backups needs neither this database nor this module.
 """
 
 from __future__ import annotations

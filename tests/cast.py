@@ -59,6 +59,8 @@ class Company:
     folder: Folder
     point: RestorePoint
     item: ItemVersion
+    recipient: Recipient
+    message: OutboxMessage
 
     @property
     def id(self) -> UUID:
@@ -195,7 +197,7 @@ def _history(
         sha256=os.urandom(32),
         references=b"sealed",
     )
-    _one_of_everything_else(backup, task, item, mark)
+    recipient, message = _one_of_everything_else(backup, task, item, mark)
     return Company(
         tenant,
         organization,
@@ -208,12 +210,14 @@ def _history(
         folder,
         point,
         item,
+        recipient,
+        message,
     )
 
 
 def _one_of_everything_else(
     backup: MailboxBackup, task: Task, item: ItemVersion, mark: str
-) -> None:
+) -> tuple[Recipient, OutboxMessage]:
     repository = backup.allocation.repository
     mailbox_key(backup.mailbox_id, tenant_keys())
     Coverage.objects.create(job=task.session.job, mailbox=backup.mailbox, repository=repository)
@@ -246,10 +250,10 @@ def _one_of_everything_else(
         task=restore_task, version=item, state=RestoreItem.State.RESTORED, reason=mark
     )
     ExcludedMailbox.objects.create(job=task.session.job, mailbox=backup.mailbox)
-    _one_of_everything_of_the_tenant(backup.tenant, mark)
+    return _one_of_everything_of_the_tenant(backup.tenant, mark)
 
 
-def _one_of_everything_of_the_tenant(tenant: Tenant, mark: str) -> None:
+def _one_of_everything_of_the_tenant(tenant: Tenant, mark: str) -> tuple[Recipient, OutboxMessage]:
     Invitation.objects.create(
         tenant=tenant,
         email=f"invited{mark}@{tenant.slug}.example",
@@ -257,8 +261,8 @@ def _one_of_everything_of_the_tenant(tenant: Tenant, mark: str) -> None:
         hash=os.urandom(32),
         expires_at=timezone.now() + timedelta(days=7),
     )
-    Recipient.objects.create(email=f"backup{mark}@{tenant.slug}.example")
-    OutboxMessage.objects.create(
+    recipient = Recipient.objects.create(email=f"backup{mark}@{tenant.slug}.example")
+    message = OutboxMessage.objects.create(
         tenant=tenant,
         cause=f"cast/{tenant.pk}",
         to=f"backup{mark}@{tenant.slug}.example",
@@ -275,3 +279,4 @@ def _one_of_everything_of_the_tenant(tenant: Tenant, mark: str) -> None:
             " VALUES (%s, %s, %s, %s, %s, '[]')",
             [uuid7(), tenant.pk, f"key {mark}", os.urandom(6).hex(), os.urandom(32)],
         )
+    return recipient, message

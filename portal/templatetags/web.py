@@ -27,6 +27,7 @@ STATE_COLOURS: Mapping[str, str] = {
     "active": "green",
     "connected": "green",
     "restored": "green",
+    "sent": "green",
     "merged": "azure",
     "online": "green",
     "ready": "green",

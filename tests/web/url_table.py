@@ -46,6 +46,8 @@ def parts(company: Company) -> dict[str, object]:
         "job_id": company.job.pk,
         "session_id": company.session.pk,
         "mailbox_id": company.mailbox.pk,
+        "recipient_id": company.recipient.pk,
+        "message_id": company.message.pk,
     }
 
 
@@ -54,6 +56,7 @@ RUN, MANAGE, RESTORE = Permission.RUN_JOBS, Permission.MANAGE_JOBS, Permission.R
 TENANT = Access.TENANT
 JOB = ("slug", "job_id")
 MAILBOX = ("slug", "mailbox_id")
+RECIPIENT = ("slug", "recipient_id")
 
 ADDRESSES = (
     Address("tenants:start", Access.PUBLIC),
@@ -74,6 +77,15 @@ ADDRESSES = (
     Address("backups:operator-organizations", Access.OPERATOR),
     Address("backups:operator-infrastructure", Access.OPERATOR),
     Address("backups:operator-sessions", Access.OPERATOR),
+    Address("tenants:notifications", TENANT, ("slug",), permission=MANAGE),
+    Address("tenants:recipient-change", TENANT, RECIPIENT, "POST", MANAGE),
+    Address("tenants:recipient-remove", TENANT, RECIPIENT, "POST", MANAGE),
+    Address("tenants:email", Access.OPERATOR),
+    Address("tenants:email-test", Access.OPERATOR, (), "POST"),
+    Address("tenants:outbox", Access.OPERATOR),
+    Address("tenants:outbox-message", Access.OPERATOR, ("message_id",)),
+    Address("tenants:outbox-html", Access.OPERATOR, ("message_id",)),
+    Address("tenants:outbox-again", Access.OPERATOR, ("message_id",), "POST"),
     Address("account_login", Access.PUBLIC),
     Address("account_logout", Access.PUBLIC),
     Address("account_inactive", Access.PUBLIC),
