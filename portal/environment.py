@@ -36,6 +36,11 @@ def _missing(variable: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f"{variable} is not set and has no default.")
 
 
+def preset(name: str, value: str) -> None:
+    """What the processes started from here read where nobody has set the variable."""
+    os.environ.setdefault(_variable(name), value)
+
+
 def text(name: str, default: str | None = None) -> str:
     """The variable as it stands, or `default`; `None` as default makes it required."""
     variable = _variable(name)

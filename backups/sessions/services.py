@@ -16,6 +16,7 @@ from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
 from backups.sessions.models import FINAL, Session, SessionLog, State, Task
+from backups.sessions.notices import session_ended
 from tenants.isolation.scope import APP, OPERATOR, operator_scope, tenant_scope
 
 TRANSITIONS: dict[str, frozenset[str]] = {
@@ -327,3 +328,4 @@ def _end(session: Session, *, job_state: str | None = None) -> None:
     )
     if session.job_id:
         Job.objects.filter(pk=session.job_id).update(state=job_state or session.state)
+    session_ended(session)

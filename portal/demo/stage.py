@@ -29,6 +29,7 @@ from sandbox.registration import register
 from sandbox.store import Store
 from tenants.isolation.scope import OPERATOR, tenant_scope
 from tenants.models import Person, Tenant
+from tenants.notifications.recipients import Events, add_recipient
 from tenants.people.permissions import Role
 from tenants.services import add_member, create_person, create_tenant
 
@@ -185,7 +186,12 @@ class Stage:
 
 def _tenant(name: str, slug: str) -> Tenant:
     known = Tenant.objects.using(OPERATOR).filter(slug=slug).first()
-    return known or create_tenant(name=name, slug=slug)
+    if known:
+        return known
+    tenant = create_tenant(name=name, slug=slug)
+    with tenant_scope(tenant.pk):
+        add_recipient(email=f"backup@{slug}.example", events=Events(True, True, True))
+    return tenant
 
 
 def _share(tenant: Tenant, repository: Repository) -> Allocation:

@@ -45,6 +45,7 @@ class Command(BaseCommand):
         self, port: int, mail: Path | None, once: bool, json: bool, output: Callable[[str], None]
     ) -> None:
         port = self._free_port(port, once)
+        environment.preset("PUBLIC_URL", f"http://localhost:{port}")
         supervisor = Supervisor(
             settings.DATA_DIR, output=output, database=environment.uses_local_database()
         )

@@ -30,6 +30,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"can't listen on {host}:{port} ({error.strerror}): choose another with --port."
             ) from error
+        environment.preset("PUBLIC_URL", f"http://localhost:{port}")
         try:
             with supervisor:
                 prepare(supervisor)
