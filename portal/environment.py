@@ -38,7 +38,8 @@ def _missing(variable: str) -> ImproperlyConfigured:
 
 def preset(name: str, value: str) -> None:
     """What the processes started from here read where nobody has set the variable."""
-    os.environ.setdefault(_variable(name), value)
+    if _raw(_variable(name)) is None:
+        os.environ[_variable(name)] = value
 
 
 def text(name: str, default: str | None = None) -> str:

@@ -19,6 +19,12 @@ def _refuse_controls(value: str) -> None:
         raise ValidationError("Write it on one line, without control characters.")
 
 
+def _refuse_beyond_ascii(value: str) -> None:
+    # Python's SMTP client signs in with ASCII only.
+    if not value.isascii():
+        raise ValidationError("Only the characters of ASCII can be used here.")
+
+
 class EventsForm(forms.Form):
     """Which results of sessions an address hears of."""
 
@@ -64,7 +70,7 @@ class EmailSettingsForm(forms.Form):
         label="User name",
         max_length=255,
         required=False,
-        validators=[_refuse_controls],
+        validators=[_refuse_controls, _refuse_beyond_ascii],
         help_text="Leave it empty for a server that asks for none.",
     )
     password = forms.CharField(
@@ -72,6 +78,7 @@ class EmailSettingsForm(forms.Form):
         max_length=1000,
         required=False,
         strip=False,
+        validators=[_refuse_controls, _refuse_beyond_ascii],
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="It is stored sealed and never shown. Empty keeps the one that is stored.",
     )
