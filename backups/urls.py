@@ -12,18 +12,23 @@ from backups.sessions import views as sessions
 app_name = "backups"
 
 TENANT = "t/<slug:slug>/"
+ORGANIZATION = f"{TENANT}organizations/<uuid:organization_id>/"
 JOB = f"{TENANT}jobs/<uuid:job_id>/"
 MAILBOX = f"{TENANT}mailboxes/<uuid:mailbox_id>/"
 
 urlpatterns = [
     path(f"{TENANT}organizations/", organizations.organization_list, name="organizations"),
-    path(
-        f"{TENANT}organizations/<uuid:organization_id>/",
-        organizations.organization_detail,
-        name="organization",
-    ),
+    path(ORGANIZATION, organizations.organization_detail, name="organization"),
+    path(f"{TENANT}organizations/new/", organizations.connect, name="organization-new"),
+    path(f"{ORGANIZATION}edit/", organizations.edit, name="organization-edit"),
+    path(f"{ORGANIZATION}check/", organizations.check, name="organization-check"),
+    path(f"{ORGANIZATION}remove/", organizations.remove, name="organization-remove"),
     path(f"{TENANT}infrastructure/", infrastructure.infrastructure, name="infrastructure"),
+    path(f"{TENANT}jobs/new/", jobs.new, name="job-new"),
+    path(f"{TENANT}jobs/preview/", jobs.preview, name="job-preview"),
     path(JOB, jobs.job_detail, name="job"),
+    path(f"{JOB}edit/", jobs.edit, name="job-edit"),
+    path(f"{JOB}remove/", jobs.remove, name="job-remove"),
     path(f"{JOB}start/", jobs.start, name="job-start"),
     path(f"{JOB}stop/", jobs.stop, name="job-stop"),
     path(f"{JOB}enable/", jobs.enable, name="job-enable"),

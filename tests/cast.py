@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from backups.organizations.services import connect_organization
 from backups.restores.models import BasketItem, RestoreItem
 from backups.sessions.models import Kind, Session, SessionLog, State, Task
 from portal.ids import uuid7
+from sandbox.certificate import make_application_certificate
 from tenants.isolation.scope import tenant_scope
 from tenants.models import Invitation, OutboxMessage, Person, Recipient, Tenant, UsageSample
 from tenants.people.permissions import Role
@@ -109,19 +111,26 @@ def make_cast(folder: Path) -> Cast:
     return Cast(repository=repository, acme=acme, globex=globex, **people)
 
 
+@cache
+def credential(name: str) -> tuple[str, str]:
+    """A certificate and its key, made once in a run: a key takes longer than all else here."""
+    return make_application_certificate(name)
+
+
 def make_company(name: str, slug: str, repository: Repository, mark: str) -> Company:
     """A tenant with one of everything. ``mark`` goes into every text it has."""
     tenant = create_tenant(name=f"{name} {mark}".strip(), slug=slug)
     allocation = allocate(
         tenant=tenant, repository=repository, name=f"Allocation of {name} {mark}".strip()
     )
+    certificate, private_key = credential(name)
     with tenant_scope(tenant.pk):
         organization = connect_organization(
             name=f"{name} Online {mark}".strip(),
             directory=f"{slug}.example",
             client_id="00000000-0000-0000-0000-000000000001",
-            certificate="not a certificate",
-            private_key=f"private key of {name} {mark}",
+            certificate=certificate,
+            private_key=private_key,
         )
         mailbox = Mailbox.objects.create(
             organization=organization,

@@ -61,7 +61,7 @@ def create_job(
         job.validate_constraints()
         job.next_run_at = next_run(job, timezone.now(), _time_zone())
         job.save()
-        _cover(job, mailboxes)
+        cover_selected(job, mailboxes)
         record(action="job.created", subject=name, person_id=person_id)
     return job
 
@@ -162,7 +162,11 @@ def _start_due(job: Job, now: datetime) -> int:
     return 1
 
 
-def _cover(job: Job, mailboxes: Sequence[Mailbox]) -> None:
+def cover_selected(job: Job, mailboxes: Sequence[Mailbox]) -> None:
+    """Cover the mailboxes that a job of scope "selected mailboxes" names; others select later.
+
+    Raises JobRefused when another job protects one of them in the same repository.
+    """
     if job.scope != Job.Scope.MAILBOXES:
         return
     repository_id = repository_of(job.allocation).pk

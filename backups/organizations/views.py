@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.db.models import Prefetch
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
 from backups.jobs.models import Job
+from backups.organizations import services
+from backups.organizations.checking import check_organization
+from backups.organizations.credentials import expires_at
 from backups.organizations.filters import MailboxFilter
+from backups.organizations.forms import ConnectForm, CredentialForm
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.querysets import PROTECTION, Protection
+from backups.organizations.refusal import OrganizationRefused
 from backups.organizations.tables import MailboxTable
 from portal.web.live import live
 from portal.web.tables import paged
@@ -63,6 +69,87 @@ def organization_detail(request: TenantRequest, organization_id: UUID) -> HttpRe
         "nav": "organizations",
     }
     return render(request, "backups/organization.html", context)
+
+
+@tenant_page(Permission.MANAGE_ORGANIZATIONS, methods=("GET", "HEAD", "POST"))
+def connect(request: TenantRequest) -> HttpResponse:
+    form = ConnectForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        wanted = {
+            name: str(form.cleaned_data[name]) for name in form.fields if not name.endswith("_file")
+        }
+        try:
+            organization = services.connect_organization(**wanted, person_id=request.user.pk)
+        except OrganizationRefused as refusal:
+            form.refuse(refusal)
+        else:
+            return redirect(
+                "backups:organization-check",
+                slug=request.tenant.slug,
+                organization_id=organization.pk,
+            )
+    context = {"form": form, "nav": "organizations"}
+    return render(request, "backups/organization_new.html", context)
+
+
+@tenant_page(Permission.MANAGE_ORGANIZATIONS, methods=("GET", "HEAD", "POST"))
+def edit(request: TenantRequest, organization_id: UUID) -> HttpResponse:
+    organization = get_object_or_404(Organization.objects, pk=organization_id)
+    initial = {"name": organization.name, "client_id": organization.client_id}
+    form = CredentialForm(request.POST or None, request.FILES or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            services.edit_organization(
+                organization=organization,
+                name=values["name"],
+                client_id=values["client_id"],
+                certificate=values["certificate"],
+                private_key=values["private_key"],
+                person_id=request.user.pk,
+            )
+        except OrganizationRefused as refusal:
+            form.refuse(refusal)
+            organization.refresh_from_db()
+        else:
+            return redirect(
+                "backups:organization-check",
+                slug=request.tenant.slug,
+                organization_id=organization_id,
+            )
+    context = {
+        "form": form,
+        "organization": organization,
+        "expires_at": expires_at(organization.certificate),
+        "nav": "organizations",
+    }
+    return render(request, "backups/organization_edit.html", context)
+
+
+@tenant_page(Permission.MANAGE_ORGANIZATIONS, methods=("GET", "HEAD", "POST"))
+def check(request: TenantRequest, organization_id: UUID) -> HttpResponse:
+    """GET shows the page, which then asks for the check by POST: a check changes the state."""
+    organization = get_object_or_404(Organization.objects, pk=organization_id)
+    context: dict[str, object] = {"organization": organization, "nav": "organizations"}
+    if request.method == "POST":
+        context["check"] = check_organization(organization=organization, person_id=request.user.pk)
+    template = "backups/organization_check.html"
+    return render(request, f"{template}#result" if request.htmx else template, context)
+
+
+@tenant_page(Permission.MANAGE_ORGANIZATIONS, methods=("POST",))
+def remove(request: TenantRequest, organization_id: UUID) -> HttpResponse:
+    organization = get_object_or_404(Organization.objects, pk=organization_id)
+    name = organization.name
+    try:
+        services.remove_organization(organization=organization, person_id=request.user.pk)
+    except OrganizationRefused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(
+            "backups:organization-edit", slug=request.tenant.slug, organization_id=organization_id
+        )
+    messages.success(request, f"{name} is removed.")
+    return redirect("backups:organizations", slug=request.tenant.slug)
 
 
 @operator_page

@@ -34,6 +34,19 @@ function selection(form) {
   update();
 }
 
+function narrowing(group) {
+  const lines = [...group.querySelectorAll("[data-words]")];
+  const input = group.querySelector("[data-narrow]");
+  input.addEventListener("input", () => {
+    const words = input.value.trim().toLowerCase();
+    for (const line of lines) line.hidden = !line.dataset.words.includes(words);
+  });
+  // Enter in the search must not send the whole form.
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") event.preventDefault();
+  });
+}
+
 function once(form) {
   // A double click must not send the form twice.
   form.addEventListener("submit", () => {
@@ -46,6 +59,7 @@ function once(form) {
 function prepare(root) {
   for (const button of root.querySelectorAll("[data-theme-toggle]")) themeToggle(button);
   for (const form of root.querySelectorAll("form[data-selection]")) selection(form);
+  for (const group of root.querySelectorAll("[data-narrowing]")) narrowing(group);
   for (const form of root.querySelectorAll("form[method=post]")) once(form);
   if (window.matchMedia("(max-width: 991px)").matches) {
     for (const details of root.querySelectorAll("[data-narrow-closed]")) details.open = false;

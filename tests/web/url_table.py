@@ -53,7 +53,9 @@ def parts(company: Company) -> dict[str, object]:
 
 SEE, CONTENT = Permission.SEE_BACKUPS, Permission.SEE_CONTENT
 RUN, MANAGE, RESTORE = Permission.RUN_JOBS, Permission.MANAGE_JOBS, Permission.RESTORE
+CONNECT = Permission.MANAGE_ORGANIZATIONS
 TENANT = Access.TENANT
+ORGANIZATION = ("slug", "organization_id")
 JOB = ("slug", "job_id")
 MAILBOX = ("slug", "mailbox_id")
 RECIPIENT = ("slug", "recipient_id")
@@ -63,9 +65,17 @@ ADDRESSES = (
     Address("tenants:home", TENANT, ("slug",)),
     Address("tenants:operator", Access.OPERATOR),
     Address("backups:organizations", TENANT, ("slug",), permission=SEE),
-    Address("backups:organization", TENANT, ("slug", "organization_id"), permission=SEE),
+    Address("backups:organization", TENANT, ORGANIZATION, permission=SEE),
+    Address("backups:organization-new", TENANT, ("slug",), permission=CONNECT),
+    Address("backups:organization-edit", TENANT, ORGANIZATION, permission=CONNECT),
+    Address("backups:organization-check", TENANT, ORGANIZATION, permission=CONNECT),
+    Address("backups:organization-remove", TENANT, ORGANIZATION, "POST", CONNECT),
     Address("backups:infrastructure", TENANT, ("slug",), permission=SEE),
+    Address("backups:job-new", TENANT, ("slug",), permission=MANAGE),
+    Address("backups:job-preview", TENANT, ("slug",), permission=MANAGE),
     Address("backups:job", TENANT, JOB, permission=SEE),
+    Address("backups:job-edit", TENANT, JOB, permission=MANAGE),
+    Address("backups:job-remove", TENANT, JOB, "POST", MANAGE),
     Address("backups:job-start", TENANT, JOB, "POST", RUN),
     Address("backups:job-stop", TENANT, JOB, "POST", RUN),
     Address("backups:job-enable", TENANT, JOB, "POST", MANAGE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,7 @@ class Command(BaseCommand):
             self._say("Starting database, sandbox Exchange, web server, scheduler and workers.")
             prepare(supervisor)
             sandbox_port = stage.sandbox_port()
+            allow_server(f"127.0.0.1:{sandbox_port}")
             default, second = stage.proxies()
             supervisor.start(
                 [
@@ -104,3 +106,10 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
+
+
+def allow_server(pattern: str) -> None:
+    """Let organizations name the sandbox's address, in this process and in those it starts."""
+    allowed = [*settings.ALLOWED_SERVERS, pattern]
+    settings.ALLOWED_SERVERS = allowed
+    os.environ["PORTAL_ALLOWED_SERVERS"] = ",".join(allowed)

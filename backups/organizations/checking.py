@@ -1,0 +1,71 @@
+"""Trying a connection: what the organization granted, and whether its mailboxes are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from backups.organizations.models import Organization
+from backups.organizations.services import discover_mailboxes, note_failure, source_for
+from backups.sources import PermissionState, SourceError
+from backups.sources.graph import Patience
+from tenants.audit.services import record
+
+# Somebody is waiting for the page: a server that is slow today is reported, not waited for.
+_PATIENCE = Patience(attempts=2, first_wait=0.5, longest_wait=3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a check found. ``mailboxes`` is None when they could not be listed; ``error`` says why
+    it ended early, "" when it went through."""
+
+    permissions: tuple[PermissionState, ...] = ()
+    mailboxes: int | None = None
+    error: str = ""
+
+    @property
+    def missing(self) -> list[PermissionState]:
+        return [state for state in self.permissions if state.needed and not state.granted]
+
+    @property
+    def granted(self) -> list[PermissionState]:
+        return [state for state in self.permissions if state.needed and state.granted]
+
+    @property
+    def beyond(self) -> list[PermissionState]:
+        """Granted and not needed: too much."""
+        return [state for state in self.permissions if not state.needed]
+
+    @property
+    def passed(self) -> bool:
+        return not self.error and not self.missing
+
+
+def check_organization(*, organization: Organization, person_id: UUID | None = None) -> Check:
+    """Sign in, compare permissions, look for mailboxes. Never raises for what the outside does.
+
+    The organization's state is noted, and the check is an audit event.
+    """
+    permissions: tuple[PermissionState, ...] = ()
+    try:
+        source = source_for(organization, _PATIENCE)
+        try:
+            permissions = tuple(source.check())
+        finally:
+            source.close()
+        found = discover_mailboxes(organization.pk, organization.tenant_id, _PATIENCE)
+    # Of a credential that the sign-in library cannot read, or a trust that TLS cannot.
+    except (SourceError, ValueError, OSError) as error:
+        note_failure(organization, str(error))
+        check = Check(permissions, None, str(error) or type(error).__name__)
+    else:
+        check = Check(permissions, found)
+    record(
+        action="organization.checked",
+        subject=organization.name,
+        person_id=person_id,
+        result="passed" if check.passed else "failed",
+        mailboxes=check.mailboxes,
+    )
+    return check
