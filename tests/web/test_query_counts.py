@@ -14,6 +14,7 @@ from backups.jobs.services import create_job
 from backups.organizations.models import Mailbox, Organization
 from backups.sessions.models import Kind, Session, State, Task
 from tenants.isolation.scope import tenant_scope
+from tenants.models import OutboxMessage, Recipient
 from tests.cast import Cast, Company
 from tests.web.conftest import SignIn
 
@@ -42,6 +43,10 @@ def add_more_of_everything(company: Company) -> None:
                 name=f"Job {number}", organization=organization, allocation=company.allocation
             )
             add_session(company, organization, number)
+            Recipient.objects.create(email=f"r{number}@acme.example")
+            OutboxMessage.objects.create(
+                tenant=company.tenant, cause=f"more/{number}", to="r@acme.example", subject="x"
+            )
             Coverage.objects.create(
                 job=job,
                 mailbox=add_mailbox(company, company.organization, number),
@@ -93,6 +98,8 @@ def add_session(company: Company, organization: Organization, number: int) -> No
         "/operator/organizations/",
         "/operator/infrastructure/",
         "/operator/sessions/",
+        "/t/acme/notifications/",
+        "/operator/outbox/",
     ],
 )
 def test_a_page_costs_no_more_queries_with_more_rows(
