@@ -113,7 +113,7 @@ def _counts(session: Session) -> list[tuple[str, str]]:
         items = [
             ("Mailboxes", f"{session.mailboxes_done:,} of {session.mailboxes_total:,}"),
             ("Items saved", f"{session.items_new:,}"),
-            ("Items gone from the mailboxes", f"{session.items_removed:,}"),
+            ("Items removed", f"{session.items_removed:,}"),
             ("Items not saved", f"{session.items_failed:,}"),
             ("New data", size(session.bytes_new)),
         ]
