@@ -10,7 +10,8 @@ from backups.infrastructure.services import default_proxy
 from backups.jobs.services import start_due_jobs
 from backups.sessions.bell import ring, ring_prepare
 from backups.sessions.models import Kind, Session, State
-from backups.sessions.services import queues_with_work, reap
+from backups.sessions.reaping import reap
+from backups.sessions.services import queues_with_work
 from tenants.isolation.scope import operator_scope
 
 log = logging.getLogger(__name__)

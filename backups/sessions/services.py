@@ -26,9 +26,6 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 """Which state may follow which; a final state is followed by none."""
 
 MAILBOXES_PER_SLICE = 4
-MAX_DEATHS = 10
-"""After so many claims in a row that never reported back, a task is given up: it kills its
-workers."""
 
 # The first part picks and locks the best task, the second adds others of its session. A task
 # that a worker died of is claimed alone: it must not take its neighbours along. Rows that another
@@ -249,54 +246,11 @@ def request_stop(session: Session) -> None:
     close_when_done(session.pk)
 
 
-def reap() -> set[str]:
-    """Give back the tasks whose lease ran out. Returns the queues that have work again.
-
-    The worker died, hung or lost the database. Its attempt stays counted: if it wakes up, its
-    writes are refused. A task that killed too many workers is ended as failed.
-    """
-    with transaction.atomic(using=OPERATOR), connections[OPERATOR].cursor() as cursor:
-        cursor.execute(
-            "UPDATE backups_task SET state = 'queued', lease_until = NULL, lease_owner = '',"
-            " deaths = deaths + 1, not_before = now() WHERE id IN (SELECT id FROM backups_task"
-            " WHERE state = 'running' AND lease_until < now() FOR UPDATE SKIP LOCKED)"
-            " RETURNING id, tenant_id, queue"
-        )
-        reaped = cursor.fetchall()
-    for task_id, tenant_id, _queue in reaped:
-        with tenant_scope(tenant_id):
-            _note_death(task_id)
-    return {queue for _id, _tenant, queue in reaped}
-
-
 def queues_with_work() -> list[str]:
     """Queues in which a task waits whose time has come."""
     with operator_scope():
         tasks = Task.objects.filter(state=State.QUEUED, not_before__lte=Now())
         return list(tasks.order_by().values_list("queue", flat=True).distinct())
-
-
-def _note_death(task_id: UUID) -> None:
-    """Say that the task's worker died, and end the task when it will not be taken up again."""
-    task = Task.objects.select_related("mailbox", "session").get(pk=task_id)
-    message = (
-        f"The worker stopped reporting (attempt {task.attempt}); the mailbox is taken up again."
-    )
-    log(task.session_id, SessionLog.Level.WARNING, message, mailbox=task.mailbox.address)
-    if task.session.cancel_requested_at is not None:
-        _end_waiting(task, State.STOPPED, "Stopped by request; what was stored stays.")
-    elif task.deaths >= MAX_DEATHS:
-        reason = f"Given up after {task.deaths} workers stopped reporting while working on it."
-        _end_waiting(task, State.FAILED, reason)
-
-
-def _end_waiting(task: Task, state: State, reason: str) -> None:
-    ended = Task.objects.filter(pk=task.pk, state=State.QUEUED).update(
-        state=state, reason=reason, ended_at=Now()
-    )
-    if ended:
-        log(task.session_id, SessionLog.Level.ERROR, reason, mailbox=task.mailbox.address)
-        close_when_done(task.session_id)
 
 
 def _result(session: Session, tasks: Mapping[str, int]) -> State:

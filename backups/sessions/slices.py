@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +26,7 @@ from backups.sessions.bell import ring
 from backups.sessions.failures import TRIES, Ending, ending_of
 from backups.sessions.models import Kind, State, Task
 from backups.sessions.progress import Heartbeat, TaskProgress
+from backups.sessions.reaping import own_name, reap_dead
 from backups.sessions.services import Claim, LeaseLost
 from backups.sources import MailboxSource
 from tenants.isolation.scope import tenant_scope
@@ -50,7 +49,8 @@ class Bench:
 
 def run_queue(queue: str) -> bool:
     """Claim and work until the slice is over or nothing waits. True when more is waiting."""
-    owner = f"{socket.gethostname()}/{os.getpid()}"
+    reap_dead(queue)
+    owner = own_name()
     deadline = time.monotonic() + SLICE_SECONDS
     rung = False
     while time.monotonic() < deadline:

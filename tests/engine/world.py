@@ -23,7 +23,7 @@ from backups.repository import MailboxState
 from backups.sessions.bell import INTERACTIVE
 from backups.sessions.models import Session, SessionLog, State, Task
 from backups.sessions.prepare import prepare_session
-from backups.sessions.services import reap
+from backups.sessions.reaping import reap
 from backups.sessions.slices import run_queue
 from sandbox.records import Item
 from sandbox.registration import ALL_ROLES
