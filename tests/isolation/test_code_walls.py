@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from celery import current_app
+from celery import Task
 
 from backups.catalog.models import Folder
 from backups.jobs.models import Job
@@ -15,9 +15,14 @@ from tests.cast import Cast
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
 
 
-def test_every_task_of_ours_has_one_of_the_two_base_classes() -> None:
+def tasks() -> dict[str, Task]:
+    """Every task, as a worker finds them when it starts."""
     app.loader.import_default_modules()
-    ours = {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
+    return dict(app.tasks)
+
+
+def test_every_task_of_ours_has_one_of_the_two_base_classes() -> None:
+    ours = {name: task for name, task in tasks().items() if not name.startswith("celery.")}
     assert {"backups.tick", "backups.run_queue", "backups.prepare_session"} <= set(ours)
     for name, task in ours.items():
         assert isinstance(task, SystemTask) != isinstance(task, TenantTask), name
@@ -76,7 +81,7 @@ def test_outside_a_transaction_a_tenants_context_reads_nothing(cast: Cast) -> No
 
 
 def test_a_task_of_a_tenant_without_its_header_is_refused(cast: Cast) -> None:
-    task = current_app.tasks["backups.prepare_session"]
+    task = tasks()["backups.prepare_session"]
     with pytest.raises(NoTenant):
         task.apply_async([str(cast.acme.session.pk)])
     with pytest.raises(RuntimeError, match="without a tenant"):
@@ -85,7 +90,7 @@ def test_a_task_of_a_tenant_without_its_header_is_refused(cast: Cast) -> None:
 
 def test_a_task_runs_as_the_tenant_in_its_header(cast: Cast) -> None:
     """Acme's task, given Globex's session, does not find it."""
-    task = current_app.tasks["backups.prepare_session"]
+    task = tasks()["backups.prepare_session"]
     result = task.apply([str(cast.globex.session.pk)], headers={TENANT_HEADER: str(cast.acme.id)})
     assert result.failed()
     assert "DoesNotExist" in repr(result.result)
