@@ -1,0 +1,94 @@
+"""Named properties of events, tasks, journal entries and contacts, by their names in MS-OXPROPS.
+
+Without the prefix ``PidLid``; sets and numbers are those of MS-OXPROPS section 2.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from backups.streams.properties import PropertyName
+from backups.streams.tags import PS_PUBLIC_STRINGS
+
+PSETID_COMMON: Final = UUID("00062008-0000-0000-C000-000000000046")
+PSETID_APPOINTMENT: Final = UUID("00062002-0000-0000-C000-000000000046")
+PSETID_MEETING: Final = UUID("6ED8DA90-450B-101B-98DA-00AA003F1305")
+PSETID_TASK: Final = UUID("00062003-0000-0000-C000-000000000046")
+PSETID_LOG: Final = UUID("0006200A-0000-0000-C000-000000000046")
+PSETID_ADDRESS: Final = UUID("00062004-0000-0000-C000-000000000046")
+
+REMINDER_DELTA: Final = PropertyName(PSETID_COMMON, lid=0x8501)
+REMINDER_TIME: Final = PropertyName(PSETID_COMMON, lid=0x8502)
+REMINDER_SET: Final = PropertyName(PSETID_COMMON, lid=0x8503)
+PRIVATE: Final = PropertyName(PSETID_COMMON, lid=0x8506)
+COMMON_START: Final = PropertyName(PSETID_COMMON, lid=0x8516)
+COMMON_END: Final = PropertyName(PSETID_COMMON, lid=0x8517)
+REMINDER_SIGNAL_TIME: Final = PropertyName(PSETID_COMMON, lid=0x8560)
+
+APPOINTMENT_SEQUENCE: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8201)
+BUSY_STATUS: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8205)
+LOCATION: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8208)
+START_WHOLE: Final = PropertyName(PSETID_APPOINTMENT, lid=0x820D)
+END_WHOLE: Final = PropertyName(PSETID_APPOINTMENT, lid=0x820E)
+DURATION: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8213)
+ALL_DAY: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8215)
+APPOINTMENT_RECUR: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8216)
+STATE_FLAGS: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8217)
+RESPONSE_STATUS: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8218)
+RECURRING: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8223)
+EXCEPTION_REPLACE_TIME: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8228)
+RECURRENCE_TYPE: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8231)
+TIME_ZONE_STRUCT: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8233)
+TIME_ZONE_DESCRIPTION: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8234)
+CLIP_START: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8235)
+CLIP_END: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8236)
+ZONE_START: Final = PropertyName(PSETID_APPOINTMENT, lid=0x825E)
+ZONE_END: Final = PropertyName(PSETID_APPOINTMENT, lid=0x825F)
+ZONE_RECUR: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8260)
+
+GLOBAL_OBJECT_ID: Final = PropertyName(PSETID_MEETING, lid=0x0003)
+CLEAN_GLOBAL_OBJECT_ID: Final = PropertyName(PSETID_MEETING, lid=0x0023)
+
+TASK_STATUS: Final = PropertyName(PSETID_TASK, lid=0x8101)
+PERCENT_COMPLETE: Final = PropertyName(PSETID_TASK, lid=0x8102)
+TASK_START: Final = PropertyName(PSETID_TASK, lid=0x8104)
+TASK_DUE: Final = PropertyName(PSETID_TASK, lid=0x8105)
+TASK_COMPLETED: Final = PropertyName(PSETID_TASK, lid=0x810F)
+TASK_COMPLETE: Final = PropertyName(PSETID_TASK, lid=0x811C)
+
+LOG_TYPE: Final = PropertyName(PSETID_LOG, lid=0x8700)
+LOG_START: Final = PropertyName(PSETID_LOG, lid=0x8706)
+LOG_DURATION: Final = PropertyName(PSETID_LOG, lid=0x8707)
+LOG_END: Final = PropertyName(PSETID_LOG, lid=0x8708)
+
+FILE_UNDER: Final = PropertyName(PSETID_ADDRESS, lid=0x8005)
+HAS_PICTURE: Final = PropertyName(PSETID_ADDRESS, lid=0x8015)
+HOME_ADDRESS: Final = PropertyName(PSETID_ADDRESS, lid=0x801A)
+WORK_ADDRESS: Final = PropertyName(PSETID_ADDRESS, lid=0x801B)
+OTHER_ADDRESS: Final = PropertyName(PSETID_ADDRESS, lid=0x801C)
+WEB_PAGE: Final = PropertyName(PSETID_ADDRESS, lid=0x802B)
+WORK_STREET: Final = PropertyName(PSETID_ADDRESS, lid=0x8045)
+WORK_CITY: Final = PropertyName(PSETID_ADDRESS, lid=0x8046)
+WORK_STATE: Final = PropertyName(PSETID_ADDRESS, lid=0x8047)
+WORK_POSTAL_CODE: Final = PropertyName(PSETID_ADDRESS, lid=0x8048)
+WORK_COUNTRY: Final = PropertyName(PSETID_ADDRESS, lid=0x8049)
+WORK_POST_OFFICE_BOX: Final = PropertyName(PSETID_ADDRESS, lid=0x804A)
+INSTANT_MESSAGING: Final = PropertyName(PSETID_ADDRESS, lid=0x8062)
+
+EMAILS: Final = (0x8080, 0x8090, 0x80A0)
+"""First number of the five properties of each of a contact's three mail addresses."""
+
+KEPT_LINES: Final = PropertyName(PS_PUBLIC_STRINGS, name="stowage:kept-lines")
+"""Content lines of an iCalendar or vCard object that no other property has a place for."""
+
+GLOBAL_ID_PREFIX: Final = bytes.fromhex("040000008200e00074c5b7101a82e008")
+"""First 16 bytes of every PidLidGlobalObjectId (MS-OXOCAL 2.2.1.27)."""
+
+FOREIGN_UID: Final = b"vCal-Uid\x01\x00\x00\x00"
+"""Before a UID that is not itself the hexadecimal form of a global object id."""
+
+
+def email(place: int, part: int) -> PropertyName:
+    """Of address ``place`` (0 to 2), part 0 display name, 2 type, 3 address, 4 original name."""
+    return PropertyName(PSETID_ADDRESS, lid=EMAILS[place] + part)
