@@ -6,6 +6,8 @@ from backups.catalog import views as catalog
 from backups.infrastructure import views as infrastructure
 from backups.jobs import views as jobs
 from backups.organizations import views as organizations
+from backups.restores import basket_views as basket
+from backups.restores import item_views as items
 from backups.restores import views as restores
 from backups.sessions import views as sessions
 
@@ -15,6 +17,7 @@ TENANT = "t/<slug:slug>/"
 ORGANIZATION = f"{TENANT}organizations/<uuid:organization_id>/"
 JOB = f"{TENANT}jobs/<uuid:job_id>/"
 MAILBOX = f"{TENANT}mailboxes/<uuid:mailbox_id>/"
+ITEM = f"{MAILBOX}items/<int:version_id>/"
 
 urlpatterns = [
     path(f"{TENANT}organizations/", organizations.organization_list, name="organizations"),
@@ -37,6 +40,16 @@ urlpatterns = [
     path(f"{TENANT}sessions/<uuid:session_id>/", sessions.session_detail, name="session"),
     path(MAILBOX, catalog.mailbox, name="mailbox"),
     path(f"{MAILBOX}restore/", restores.restore, name="restore"),
+    path(f"{MAILBOX}basket/", basket.add, name="basket-add"),
+    path(ITEM, items.item, name="item"),
+    path(f"{ITEM}body/", items.body, name="item-body"),
+    path(f"{ITEM}attachments/<int:number>/", items.attachment, name="item-attachment"),
+    path(f"{ITEM}download/", items.download, name="item-download"),
+    path(f"{TENANT}basket/", basket.basket, name="basket"),
+    path(f"{TENANT}basket/remove/", basket.remove, name="basket-remove"),
+    path(f"{TENANT}basket/empty/", basket.empty, name="basket-empty"),
+    path(f"{TENANT}basket/restore/", basket.restore, name="basket-restore"),
+    path(f"{TENANT}basket/download/", basket.download, name="basket-download"),
     path(
         "operator/organizations/",
         organizations.operator_organizations,

@@ -36,6 +36,9 @@ INSTALLED_APPS = [
     "django_filters",
     "django_tables2",
     "template_partials",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "tenants",
     "backups",
     "portal",
@@ -124,11 +127,44 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
+        "frame-src": ["'self'"],
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
     }
 }
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.ProviderKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["portal.api.authentication.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["portal.api.limits.KeyThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "portal.api.problems.answer",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Stowage: usage for billing",
+    "DESCRIPTION": (
+        "What tenants use, day by day. A key is sent as `Authorization: Bearer stw_…`; every error"
+        " is a problem document (RFC 9457). docs/billing-api.md walks through it."
+    ),
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "MetricName": "tenants.models.UsageSample.Metric",
+        "TenantState": "tenants.models.Tenant.State",
+    },
+}
+API_REQUESTS_PER_MINUTE = environment.number("PORTAL_API_REQUESTS", default=600, minimum=1)
+# Usage is counted in backups, which tenants.billing does not import.
+USAGE_METER = "backups.infrastructure.usage.measure"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

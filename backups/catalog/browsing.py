@@ -96,7 +96,8 @@ def items(place: Place, page: str | None) -> Page[ItemVersion]:
         rows = rows.filter(folder_id=place.folder)
     if place.words:
         found = Q(subject__icontains=place.words) | Q(sender__icontains=place.words)
-        rows = rows.filter(found | Q(recipients__icontains=place.words))
+        found |= Q(recipients__icontains=place.words) | Q(attachments__icontains=place.words)
+        rows = rows.filter(found)
     ordered = rows.for_lists().order_by("-received_at", "-pk")
     return Paginator(ordered, PAGE).get_page(page)
 

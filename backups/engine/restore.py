@@ -61,6 +61,24 @@ class StoredFolder:
     well_known: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Where the bytes of an item version are: its sealed references, and what they must hash to."""
+
+    item_id: str
+    change_key: str
+    sha256: bytes
+    references: bytes
+
+
+def read_stored(vault: Vault, locate: Locate, mailbox_id: UUID, item: Sealed) -> bytes:
+    """The exact bytes of an item. Raises RepositoryError, ValueError when they can't be had."""
+    context = references_context(item.item_id, item.change_key)
+    opened = vault.unseal(mailbox_id, context, item.references)
+    recipe, refs = decode_references(opened)
+    return vault.read_item(recipe, refs, item.sha256, locate)
+
+
 class MailboxRestore:
     """Restores into one mailbox. Errors that concern the whole mailbox are raised."""
 
@@ -114,11 +132,12 @@ class MailboxRestore:
         return self._read_back(created.id, payload)
 
     def _read(self, wanted: Wanted) -> bytes:
-        context = references_context(wanted.item_id, wanted.change_key)
-        recipe, refs = decode_references(
-            self._vault.unseal(self._mailbox_id, context, wanted.sealed)
+        payload = read_stored(
+            self._vault,
+            self._locate,
+            self._mailbox_id,
+            Sealed(wanted.item_id, wanted.change_key, wanted.sha256, wanted.sealed),
         )
-        payload = self._vault.read_item(recipe, refs, wanted.sha256, self._locate)
         streams.validate(payload)
         return payload
 

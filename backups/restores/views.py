@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from backups.organizations.models import Mailbox
 from backups.restores import services
-from backups.restores.forms import RestoreForm
+from backups.restores.forms import ChosenForm, RestoreForm
 from tenants.people.permissions import Permission
 from tenants.views.pages import TenantRequest, tenant_page
 
@@ -39,9 +39,13 @@ def restore(request: TenantRequest, mailbox_id: UUID) -> HttpResponse:
 def _refused(
     request: TenantRequest, mailbox: Mailbox, form: RestoreForm, *reasons: str
 ) -> HttpResponse:
-    """Back to the mailbox at the same restore point, with what is wrong above it."""
     for reason in reasons:
         messages.error(request, reason)
+    return to_mailbox(request, mailbox, form)
+
+
+def to_mailbox(request: TenantRequest, mailbox: Mailbox, form: ChosenForm) -> HttpResponse:
+    """Back to the mailbox at the same restore point, with the messages above it."""
     address = reverse("backups:mailbox", args=[request.tenant.slug, mailbox.pk])
     point = form.cleaned_data.get("point")
     return redirect(f"{address}?point={point}" if point else address)

@@ -11,7 +11,9 @@ from django.utils.safestring import SafeString
 
 from backups.infrastructure.models import Allocation
 from backups.jobs.models import Job
+from backups.restores.models import BasketItem
 from backups.sessions.models import Session, Task
+from backups.streams import MessageView, Person
 from portal.templatetags.web import DASH
 
 register = template.Library()
@@ -47,6 +49,12 @@ _FOLDER_ICONS = {
     "junkemail": "alert-circle",
     "recoverableitemsdeletions": "trash",
 }
+
+
+@register.simple_tag(takes_context=True)
+def basket_count(context: template.Context) -> int:
+    """How many items this page's person has put aside in the tenant."""
+    return BasketItem.objects.filter(person_id=context["request"].user.pk).count()
 
 
 @register.filter
@@ -128,3 +136,10 @@ def took(session: Session) -> float | None:
 def used(allocations: Iterable[Allocation]) -> int:
     """Bytes that the allocations of a repository hold together."""
     return sum(allocation.used_bytes for allocation in allocations)
+
+
+@register.filter
+def addressed(message: MessageView) -> list[tuple[str, tuple[Person, ...]]]:
+    """Whom a message went to, by field; fields that are empty are left out."""
+    fields = (("To", message.to), ("Cc", message.cc), ("Bcc", message.bcc))
+    return [(title, people) for title, people in fields if people]

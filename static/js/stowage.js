@@ -60,7 +60,8 @@ function prepare(root) {
   for (const button of root.querySelectorAll("[data-theme-toggle]")) themeToggle(button);
   for (const form of root.querySelectorAll("form[data-selection]")) selection(form);
   for (const group of root.querySelectorAll("[data-narrowing]")) narrowing(group);
-  for (const form of root.querySelectorAll("form[method=post]")) once(form);
+  // A download leaves the page where it is: its form may be sent again.
+  for (const form of root.querySelectorAll("form[method=post]:not([data-stays])")) once(form);
   if (window.matchMedia("(max-width: 991px)").matches) {
     for (const details of root.querySelectorAll("[data-narrow-closed]")) details.open = false;
   }

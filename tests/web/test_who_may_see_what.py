@@ -23,7 +23,7 @@ def name_of(address: Address) -> str:
 
 def ask(client: Client, address: Address, path: str) -> int:
     response = client.generic(address.method, path)
-    assert CANARY.encode() not in response.content
+    assert CANARY.encode() not in response.getvalue()
     return response.status_code
 
 

@@ -46,6 +46,8 @@ def parts(company: Company) -> dict[str, object]:
         "job_id": company.job.pk,
         "session_id": company.session.pk,
         "mailbox_id": company.mailbox.pk,
+        "version_id": company.item.pk,
+        "number": 0,
         "recipient_id": company.recipient.pk,
         "message_id": company.message.pk,
     }
@@ -58,6 +60,7 @@ TENANT = Access.TENANT
 ORGANIZATION = ("slug", "organization_id")
 JOB = ("slug", "job_id")
 MAILBOX = ("slug", "mailbox_id")
+ITEM = (*MAILBOX, "version_id")
 RECIPIENT = ("slug", "recipient_id")
 
 ADDRESSES = (
@@ -84,6 +87,16 @@ ADDRESSES = (
     Address("backups:session", TENANT, ("slug", "session_id"), permission=SEE),
     Address("backups:mailbox", TENANT, MAILBOX, permission=CONTENT),
     Address("backups:restore", TENANT, MAILBOX, "POST", RESTORE),
+    Address("backups:basket-add", TENANT, MAILBOX, "POST", RESTORE),
+    Address("backups:item", TENANT, ITEM, permission=CONTENT),
+    Address("backups:item-body", TENANT, ITEM, permission=CONTENT),
+    Address("backups:item-attachment", TENANT, (*ITEM, "number"), permission=RESTORE),
+    Address("backups:item-download", TENANT, ITEM, permission=RESTORE),
+    Address("backups:basket", TENANT, ("slug",), permission=RESTORE),
+    Address("backups:basket-remove", TENANT, ("slug",), "POST", RESTORE),
+    Address("backups:basket-empty", TENANT, ("slug",), "POST", RESTORE),
+    Address("backups:basket-restore", TENANT, ("slug",), "POST", RESTORE),
+    Address("backups:basket-download", TENANT, ("slug",), "POST", RESTORE),
     Address("backups:operator-organizations", Access.OPERATOR),
     Address("backups:operator-infrastructure", Access.OPERATOR),
     Address("backups:operator-sessions", Access.OPERATOR),

@@ -1,0 +1,85 @@
+"""Looking inside one item: what is shown of it, and the trace that a look leaves."""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import timedelta
+from pathlib import PurePath
+from uuid import UUID
+
+from django.utils import timezone
+
+from backups import streams
+from backups.catalog.models import ItemVersion
+from backups.restores.reading import Unreadable, read_version
+from tenants.audit.services import record
+from tenants.models import AuditEvent
+
+MAX_PREVIEW = 64 * 1024 * 1024
+"""Bytes of an item that is shown in a page; a larger one can only be downloaded."""
+MAX_INLINE = 8 * 1024 * 1024
+"""Bytes of inline pictures that are put into a body."""
+BODY_POLICY = (
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none';"
+    " base-uri 'none'; frame-ancestors 'self'"
+)
+"""A body runs nothing, sends nothing and loads nothing, whatever it holds."""
+
+_ONE_LOOK = timedelta(hours=1)
+_PICTURE = re.compile(r"image/(?:png|jpe?g|gif|webp|bmp)", re.IGNORECASE)
+_CONTENT_ID = re.compile(r"cid:([^\s\"'<>)\\]{1,300})", re.IGNORECASE)
+# Hints such as preconnect are followed whatever the policy says: without its name no element is
+# one. The names can't be disguised: a parser knows an element only by these letters after "<".
+_HINTS = re.compile(r"<(/?)(link|meta|base)(?=[\s/>])", re.IGNORECASE)
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,16}")
+
+
+def note_look(version: ItemVersion, person_id: UUID, *, again: bool = True) -> None:
+    """Write the look into the audit; with ``again`` False only when this person has not looked
+    within the hour (a page and the frame in it are one look)."""
+    if not again and _has_looked(version, person_id):
+        return
+    record(
+        action="item.viewed",
+        subject=version.backup.mailbox.address,
+        person_id=person_id,
+        item=version.pk,
+    )
+
+
+def payload_of(version: ItemVersion) -> bytes:
+    """The stored bytes, of an item that is small enough for a page. Raises Unreadable."""
+    if version.size > MAX_PREVIEW:
+        raise Unreadable("This item is too large to be shown. Download it instead.")
+    return read_version(version)
+
+
+def body_html(payload: bytes, view: streams.MessageView) -> str:
+    """The HTML body with its inline pictures in it, only to be served under ``BODY_POLICY``."""
+    pictures: dict[str, str] = {}
+    left = MAX_INLINE
+    for file in view.attachments:
+        if file.content_id and _PICTURE.fullmatch(file.mime_type) and file.size <= left:
+            left -= file.size
+            content = base64.b64encode(streams.attachment_content(payload, file.number)).decode()
+            pictures[file.content_id.strip("<>").lower()] = (
+                f"data:{file.mime_type.lower()};base64,{content}"
+            )
+    html = _CONTENT_ID.sub(lambda found: pictures.get(found[1].lower(), found[0]), view.html)
+    return _HINTS.sub(r"<\1x-\2", html)
+
+
+def attachment_name(file: streams.AttachmentView) -> str:
+    """A name for the disk: the sender's, without any path in it."""
+    if file.embedded:
+        return f"{streams.safe_name(file.name, 'message')}.eml"
+    suffix = PurePath(file.name.replace("\\", "/")).suffix
+    if not _SUFFIX.fullmatch(suffix):
+        return streams.safe_name(file.name, "attachment")
+    return streams.safe_name(file.name[: -len(suffix)], "attachment") + suffix
+
+
+def _has_looked(version: ItemVersion, person_id: UUID) -> bool:
+    looks = AuditEvent.objects.filter(action="item.viewed", detail__item=version.pk)
+    return looks.filter(person_id=person_id, at__gte=timezone.now() - _ONE_LOOK).exists()
