@@ -3,13 +3,17 @@
 Knows neither Django nor where the bytes come from or go to.
 """
 
+from backups.streams.calendars import from_ics, read_ics
+from backups.streams.contacts import from_vcard, read_vcard
 from backups.streams.container import ServerBuild, decode_export
 from backups.streams.eml import attachment_content, to_eml
 from backups.streams.errors import MailError, StreamError, StreamTruncated, StreamUnknown
 from backups.streams.export import export_file, safe_name
 from backups.streams.index import IndexRecord
 from backups.streams.item import Attachment, Item, Recipient, write_item
+from backups.streams.made import Made
 from backups.streams.mime import from_mime
+from backups.streams.msg import from_msg, read_msg
 from backups.streams.properties import Property, PropertyName
 from backups.streams.stream import (
     ItemStream,
@@ -34,6 +38,7 @@ __all__ = [
     "IndexRecord",
     "Item",
     "ItemStream",
+    "Made",
     "MailError",
     "MessageView",
     "Person",
@@ -49,12 +54,18 @@ __all__ = [
     "cut",
     "decode_export",
     "export_file",
+    "from_ics",
     "from_mime",
+    "from_msg",
+    "from_vcard",
     "index_record",
     "message_view",
     "normalised_digest",
     "open_stream",
+    "read_ics",
     "read_item",
+    "read_msg",
+    "read_vcard",
     "safe_name",
     "to_eml",
     "validate",

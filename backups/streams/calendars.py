@@ -1,0 +1,196 @@
+"""From calendar files (iCalendar, RFC 5545) to appointments, tasks and journal entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta, tzinfo
+from typing import Final
+
+from icalendar import Component, Timezone
+
+from backups.streams import names, tags
+from backups.streams.assembly import SERVER_BUILD, Draft, integer, text
+from backups.streams.blocks import Block, outline
+from backups.streams.component import Entry, length
+from backups.streams.errors import MailError, StreamError
+from backups.streams.events import appointment, common, global_id
+from backups.streams.item import Item, write_item
+from backups.streams.made import Made, payloads
+from backups.streams.properties import FLOATING64
+from backups.streams.zones import zone_named
+
+_KINDS: Final = {"VEVENT": "event", "VTODO": "task", "VJOURNAL": "journal entry"}
+_TASK_STATUS: Final = {"NEEDS-ACTION": 0, "IN-PROCESS": 1, "COMPLETED": 2, "CANCELLED": 4}
+_COMPLETED: Final = 2
+_MAX_LABEL: Final = 60
+_DAMAGE: Final = (StreamError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What a component that can't be read raises; the library behind it has no error of its own."""
+
+
+def from_ics(raw: bytes) -> list[bytes]:
+    """The item streams of a calendar file; raises MailError for the first object without one."""
+    return payloads(read_ics(raw))
+
+
+def read_ics(raw: bytes) -> Iterator[Made]:
+    """Every object of a file with its stream or the reason why it has none.
+
+    A series is one object with the occurrences of it that differ. Raises MailError for a file
+    that holds no object.
+    """
+    found = outline(raw, "VCALENDAR")
+    blocks = [block for block in found.blocks if block.name != "VTIMEZONE"]
+    if not blocks:
+        raise MailError("the file holds no calendar object")
+    zones = _zones(found.blocks)
+    zone = _default_zone(found.outside, zones)
+    entries: list[Entry] = []
+    counts: dict[str, int] = {}
+    for block in blocks:
+        counts[block.name] = counts.get(block.name, 0) + 1
+        label = f"{_KINDS.get(block.name, block.name)} {counts[block.name]}"
+        try:
+            entries.append(_entry(block, label, zones, zone))
+        except _DAMAGE as error:
+            yield Made(label, reason=str(error))
+    yield from _made_of(entries)
+
+
+def _made_of(entries: list[Entry]) -> Iterator[Made]:
+    series = {
+        str(entry.component.get("UID")): entry
+        for entry in reversed(entries)
+        if "RRULE" in entry.component and "RECURRENCE-ID" not in entry.component
+    }
+    overrides: dict[int, list[Entry]] = {}
+    for entry in entries:
+        master = series.get(str(entry.component.get("UID")))
+        if master is not None and "RECURRENCE-ID" in entry.component:
+            overrides.setdefault(id(master), []).append(entry)
+    merged = {id(entry) for group in overrides.values() for entry in group}
+    for entry in entries:
+        if id(entry) not in merged:
+            yield from _made(entry, overrides.get(id(entry), []))
+
+
+def _made(entry: Entry, overrides: list[Entry]) -> Iterator[Made]:
+    """The object, and before it those of its overrides that are damaged or have no series."""
+    usable = []
+    for override in overrides:
+        alone = _single(override)
+        if alone.payload is None:
+            yield alone
+        else:
+            usable.append(override)
+    made = _single(entry, usable)
+    yield made
+    # Where no pattern was found, the occurrences that differ are appointments of their own.
+    if made.payload is None or any(note.startswith("RRULE ") for note in made.notes):
+        for override in usable:
+            yield _single(override)
+
+
+def _single(entry: Entry, overrides: list[Entry] | None = None) -> Made:
+    entry.notes, entry.taken = [], set()
+    for override in overrides or ():
+        override.notes, override.taken = [], set()
+    try:
+        payload = write_item(_item(entry, overrides or []), build=SERVER_BUILD)
+    except _DAMAGE as error:
+        return Made(entry.label, reason=str(error) or type(error).__name__)
+    notes = [*entry.notes, *(note for override in overrides or () for note in override.notes)]
+    return Made(entry.label, payload, notes=tuple(dict.fromkeys(notes)))
+
+
+def _item(entry: Entry, overrides: list[Entry]) -> Item:
+    if entry.block.name == "VTODO":
+        return _task(entry)
+    if entry.block.name == "VJOURNAL":
+        return _journal_entry(entry)
+    return appointment(entry, overrides)
+
+
+def _entry(block: Block, label: str, zones: dict[str, Timezone], zone: tuple[tzinfo, str]) -> Entry:
+    if block.name not in _KINDS:
+        raise MailError(f"a {block.name} is no item")
+    if not block.closed:
+        raise MailError(f"it ends before END:{block.name}")
+    component = Component.from_ical(block.text)
+    if not isinstance(component, Component):
+        raise MailError("it is more than one component")
+    summary = str(component.get("SUMMARY", ""))[:_MAX_LABEL]
+    return Entry(block, component, f"{label}, {summary}" if summary else label, zones, zone)
+
+
+def _task(entry: Entry) -> Item:
+    draft = Draft()
+    draft.add(text(tags.MESSAGE_CLASS, "IPM.Task"), integer(tags.MESSAGE_FLAGS, tags.FLAG_READ))
+    common(entry, draft)
+    start, due = entry.moment("DTSTART"), entry.moment("DUE")
+    done = entry.moment("COMPLETED")
+    for name, moment in (
+        (names.TASK_START, start),
+        (names.COMMON_START, start),
+        (names.TASK_DUE, due),
+        (names.COMMON_END, due),
+        (names.TASK_COMPLETED, done),
+    ):
+        if moment is not None:
+            draft.name_time(name, moment.utc)
+    status = _TASK_STATUS.get(entry.text("STATUS").upper(), _COMPLETED if done else 0)
+    percent = entry.text("PERCENT-COMPLETE").strip()
+    share = min(int(percent), 100) / 100 if percent.isdecimal() else float(status == _COMPLETED)
+    draft.name_integer(names.TASK_STATUS, status)
+    draft.name_flag(names.TASK_COMPLETE, status == _COMPLETED)
+    draft.named.append((names.PERCENT_COMPLETE, FLOATING64, share))
+    return _identified(entry, draft)
+
+
+def _journal_entry(entry: Entry) -> Item:
+    draft = Draft()
+    draft.add(text(tags.MESSAGE_CLASS, "IPM.Activity"), integer(tags.MESSAGE_FLAGS, tags.FLAG_READ))
+    common(entry, draft)
+    start = entry.moment("DTSTART")
+    draft.name_text(names.LOG_TYPE, "Journal")
+    if start is not None:
+        span = length(entry, start, "DTEND")
+        draft.name_time(names.LOG_START, start.utc)
+        draft.name_time(names.LOG_END, start.utc + span)
+        draft.name_integer(names.LOG_DURATION, int(span / timedelta(minutes=1)))
+        draft.name_time(names.COMMON_START, start.utc)
+        draft.name_time(names.COMMON_END, start.utc + span)
+    return _identified(entry, draft)
+
+
+def _identified(entry: Entry, draft: Draft) -> Item:
+    uid = entry.text("UID")
+    if uid:
+        draft.name_binary(names.GLOBAL_OBJECT_ID, global_id(uid, None))
+    draft.name_texts(names.KEPT_LINES, entry.kept_lines())
+    return draft.item()
+
+
+def _zones(blocks: list[Block]) -> dict[str, Timezone]:
+    """The zones that the file defines; one that can't be read is as if it were not there."""
+    found: dict[str, Timezone] = {}
+    for block in blocks:
+        if block.name != "VTIMEZONE" or not block.closed:
+            continue
+        try:
+            zone = Timezone.from_ical(block.text)
+        except _DAMAGE:
+            continue
+        if isinstance(zone, Timezone) and zone.get("TZID"):
+            found[str(zone.get("TZID"))] = zone
+    return found
+
+
+def _default_zone(lines: list[str], zones: dict[str, Timezone]) -> tuple[tzinfo, str]:
+    """The zone of dates that name none: the calendar's, else UTC."""
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.upper() == "X-WR-TIMEZONE":
+            zone = zone_named(value.strip(), zones)
+            if zone is not None:
+                return zone, value.strip()
+    return UTC, "UTC"

@@ -1,0 +1,145 @@
+"""One component of a calendar file, with its dates in their zones (RFC 5545)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Final
+
+from icalendar import Component, Timezone
+from icalendar.prop import vBroken
+
+from backups.streams.blocks import Block
+from backups.streams.errors import MailError
+from backups.streams.zones import to_utc, zone_named
+
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A date of a component. ``local`` has no zone; ``whole_day`` says that it has no time."""
+
+    local: datetime
+    utc: datetime
+    zone: tzinfo
+    zone_name: str
+    whole_day: bool
+
+
+@dataclass(slots=True)
+class Entry:
+    """A component and the lines it was read from. ``zones`` are those that its file defines,
+    ``zone`` is the one of dates without any."""
+
+    block: Block
+    component: Component
+    label: str
+    zones: Mapping[str, Timezone] = field(default_factory=dict)
+    zone: tuple[tzinfo, str] = (UTC, "UTC")
+    notes: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+
+    def text(self, name: str) -> str:
+        """The first value of a property as text with CRLF line ends; empty when it is absent."""
+        values = self.values(name)
+        return re.sub(r"\r\n|\r|\n", "\r\n", str(values[0])) if values else ""
+
+    def values(self, name: str) -> list[object]:
+        """Every value of a property that could be read; the property counts as taken over."""
+        found = self.component.get(name)
+        self.taken.add(name)
+        values = found if isinstance(found, list) else [] if found is None else [found]
+        return [value for value in values if not isinstance(value, vBroken)]
+
+    def moment(self, name: str) -> Moment | None:
+        """A date, None when it is absent. Raises MailError when it is there and is none."""
+        values = self.values(name)
+        if not values:
+            if self.component.get(name) is not None:
+                raise MailError(f"{name} is no date: {str(self.component.get(name))[:40]}")
+            return None
+        return self.moment_of(values[0])
+
+    def moments(self, name: str) -> list[Moment]:
+        """The dates of all properties of the name, each of which may hold several."""
+        found = []
+        for value in self.values(name):
+            for one in getattr(value, "dts", [value]):
+                # A list's zone stands at the list, not at its members.
+                one.params.setdefault("TZID", getattr(value, "params", {}).get("TZID"))
+                found.append(self.moment_of(one))
+        return found
+
+    def moment_of(self, value: object) -> Moment:
+        when = getattr(value, "dt", None)
+        if isinstance(when, tuple):
+            when = when[0]
+        if isinstance(when, datetime):
+            zone, name = self._zone(value, when)
+            local = when.replace(tzinfo=None)
+            return Moment(local, to_utc(local, zone), zone, name, False)
+        if isinstance(when, date):
+            local = datetime(when.year, when.month, when.day)
+            zone, name = self.zone
+            return Moment(local, to_utc(local, zone), zone, name, True)
+        raise MailError(f"{str(value)[:40]} is no date")
+
+    def kept_lines(self) -> list[str]:
+        """The lines that nothing was made of, blocks inside the component among them."""
+        broken = {name for name, _ in self.component.errors}
+        for name in sorted(str(name) for name in broken & self.taken):
+            self.notes.append(f"{name} can't be read and is kept as text")
+        kept: list[str] = []
+        inner: list[str] = []
+        for line in self.block.lines[1:-1]:
+            opened = line.upper().startswith("BEGIN:")
+            if inner or opened:
+                inner.append(line)
+                if line.upper().strip() == inner[0].upper().strip().replace("BEGIN:", "END:"):
+                    kept += [] if inner[0].upper().strip() in self.taken else inner
+                    self.taken.discard(inner[0].upper().strip())
+                    inner = []
+                continue
+            found = _NAME.match(line)
+            name = found[0].upper() if found else ""
+            if line.strip() and (name not in self.taken or name in broken):
+                kept.append(line)
+        return kept + inner
+
+    def keep(self, name: str, reason: str) -> None:
+        """Take a property back: it stays as text only, and a note says why."""
+        self.taken.discard(name)
+        self.notes.append(f"{name} is kept as text: {reason}")
+
+    def _zone(self, value: object, when: datetime) -> tuple[tzinfo, str]:
+        params = getattr(value, "params", {})
+        name = str(params.get("TZID") or "")
+        if name and name.upper() not in ("UTC", "GMT"):
+            zone = zone_named(name, self.zones)
+            if zone is not None:
+                return zone, name
+            self.notes.append(f"the time zone {name} is not known; read as {self.zone[1]}")
+            return self.zone
+        if when.tzinfo is not None:
+            return UTC, "UTC"
+        return self.zone
+
+
+def length(entry: Entry, start: Moment, end_name: str) -> timedelta:
+    """From the start to the end or by the duration; a day, or nothing, when neither is there."""
+    try:
+        end = entry.moment(end_name)
+    except MailError:
+        end = None
+    duration = next(iter(entry.values("DURATION")), None)
+    if end is not None:
+        return max(end.utc - start.utc, timedelta())
+    if duration is not None:
+        span = getattr(duration, "dt", None)
+        if isinstance(span, timedelta):
+            return max(span, timedelta())
+    return _DAY if start.whole_day else timedelta()
