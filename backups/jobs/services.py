@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, time
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -59,6 +60,9 @@ def create_job(
             retention_days=retention_days,
         )
         job.validate_constraints()
+        if schedule == Job.Schedule.INTERVAL and interval_minutes is None:
+            # To a database an unknown number of minutes breaks no rule.
+            raise ValidationError({"interval_minutes": "An interval needs its minutes."})
         job.next_run_at = next_run(job, timezone.now(), _time_zone())
         job.save()
         cover_selected(job, mailboxes)
