@@ -1,6 +1,8 @@
-"""Tenants and people: creating them."""
+"""Tenants and people: creating them, and closing a tenant's doors."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 from django.db import transaction
 
@@ -11,15 +13,46 @@ from tenants.models import Membership, Person, Tenant
 from tenants.people.permissions import Role
 
 
-def create_tenant(*, name: str, slug: str, time_zone: str = "UTC") -> Tenant:
-    """Create a tenant, as the provider's operator. Raises IntegrityError when the slug is taken."""
+def create_tenant(
+    *, name: str, slug: str, time_zone: str = "UTC", person_id: UUID | None = None
+) -> Tenant:
+    """Create a tenant, as the provider's operator.
+
+    Raises ValidationError for values that cannot be, IntegrityError when the slug is taken.
+    """
     with transaction.atomic(using=OPERATOR):
         tenant = Tenant(id=uuid7(), name=name, slug=slug, time_zone=time_zone)
         tenant.full_clean(validate_unique=False, validate_constraints=False)
         tenant.save(using=OPERATOR, force_insert=True)
-    with tenant_scope(tenant.pk):
-        record(action="tenant.created", subject=name)
+        _record_after_commit(tenant, "tenant.created", person_id)
     return tenant
+
+
+def suspend(*, tenant: Tenant, person_id: UUID | None = None) -> None:
+    """Close the tenant: nobody gets in, no job starts. Its data stays, running work goes on."""
+    _set_state(tenant, Tenant.State.SUSPENDED, "tenant.suspended", person_id)
+
+
+def resume(*, tenant: Tenant, person_id: UUID | None = None) -> None:
+    """Open the tenant again; its jobs run at their next time."""
+    _set_state(tenant, Tenant.State.ACTIVE, "tenant.resumed", person_id)
+
+
+def _set_state(tenant: Tenant, state: Tenant.State, action: str, person_id: UUID | None) -> None:
+    with transaction.atomic(using=OPERATOR):
+        changed = Tenant.objects.using(OPERATOR).filter(pk=tenant.pk).exclude(state=state)
+        if changed.update(state=state):
+            _record_after_commit(tenant, action, person_id)
+
+
+def _record_after_commit(tenant: Tenant, action: str, person_id: UUID | None) -> None:
+    """The operator's role cannot write events: the tenant's does, once it sees what was done."""
+
+    def write() -> None:
+        with tenant_scope(tenant.pk):
+            record(action=action, subject=tenant.name, person_id=person_id)
+
+    transaction.on_commit(write, using=OPERATOR)
 
 
 def create_person(*, email: str, name: str, password: str, is_operator: bool = False) -> Person:

@@ -3,11 +3,14 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from tenants.views import mail, notifications, start
+from tenants.views import invitation, mail, notifications, people, start
 
 app_name = "tenants"
 
 NOTIFICATIONS = "t/<slug:slug>/notifications/"
+PEOPLE = "t/<slug:slug>/people/"
+MEMBER = f"{PEOPLE}<uuid:member_id>/"
+INVITATION = f"{PEOPLE}invitations/<uuid:invitation_id>/"
 RECIPIENT = f"{NOTIFICATIONS}<uuid:recipient_id>/"
 MESSAGE = "operator/outbox/<uuid:message_id>/"
 
@@ -18,6 +21,13 @@ urlpatterns = [
         "operator/",
         RedirectView.as_view(pattern_name="backups:operator-organizations"),
         name="operator",
+    path(PEOPLE, people.people, name="people"),
+    path(f"{MEMBER}role/", people.change_role, name="member-role"),
+    path(f"{MEMBER}remove/", people.remove_member, name="member-remove"),
+    path(f"{INVITATION}again/", people.invite_again, name="invitation-again"),
+    path(f"{INVITATION}withdraw/", people.withdraw, name="invitation-withdraw"),
+    path("invitation/", invitation.invitation, name="invitation"),
+    path("invitation/<str:secret>/", invitation.invitation_link, name="invitation-link"),
     ),
     path(NOTIFICATIONS, notifications.notifications, name="notifications"),
     path(f"{RECIPIENT}change/", notifications.change, name="recipient-change"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from uuid import UUID
 
@@ -38,7 +38,15 @@ from backups.sessions.models import Kind, Session, SessionLog, State, Task
 from portal.ids import uuid7
 from sandbox.certificate import make_application_certificate
 from tenants.isolation.scope import tenant_scope
-from tenants.models import Invitation, OutboxMessage, Person, Recipient, Tenant, UsageSample
+from tenants.models import (
+    Invitation,
+    Membership,
+    OutboxMessage,
+    Person,
+    Recipient,
+    Tenant,
+    UsageSample,
+)
 from tenants.people.permissions import Role
 from tenants.services import add_member, create_person, create_tenant
 
@@ -67,6 +75,16 @@ class Company:
     @property
     def id(self) -> UUID:
         return self.tenant.pk
+
+    @cached_property
+    def invitation(self) -> Invitation:
+        with tenant_scope(self.id):
+            return Invitation.objects.get(tenant=self.tenant, accepted_at=None)
+
+    @cached_property
+    def administrator(self) -> Membership:
+        with tenant_scope(self.id):
+            return Membership.objects.get(tenant=self.tenant, role=Role.ADMINISTRATOR)
 
 
 @dataclass

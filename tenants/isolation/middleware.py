@@ -12,6 +12,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 
@@ -20,6 +21,7 @@ from tenants.models import Membership, Tenant
 
 _TENANT_PATH = re.compile(r"^/t/(?P<slug>[^/]+)/")
 _OPERATOR_PATH = re.compile(r"^/operator/")
+_API_PATH = re.compile(r"^/api/")
 
 Responder = Callable[[HttpRequest], HttpResponse]
 
@@ -29,6 +31,9 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if _API_PATH.match(request.path_info):
+            # A key says who asks, never a session (tenants/api/base.py).
+            return self.get_response(request)
         person_id = request.user.pk if request.user.is_authenticated else None
         tenant_path = _TENANT_PATH.match(request.path_info)
         operator_path = _OPERATOR_PATH.match(request.path_info)
@@ -59,10 +64,15 @@ class TenantMiddleware:
 
 
 def _enter(request: HttpRequest, slug: str, person_id: UUID) -> None:
-    """Set ``request.tenant`` and ``request.membership``; 404 for whoever is not a member."""
+    """Set ``request.tenant`` and ``request.membership``; 404 for whoever is not a member.
+
+    A member of a suspended tenant gets 403 and the reason.
+    """
     tenant = Tenant.objects.filter(slug=slug, memberships__person_id=person_id).first()
     if tenant is None:
         raise Http404
+    if tenant.state == Tenant.State.SUSPENDED:
+        raise PermissionDenied(f"{tenant.name} is suspended. Your provider can open it again.")
     enter_tenant(tenant.pk)
     request.tenant = tenant  # type: ignore[attr-defined]
     request.membership = Membership.objects.get(  # type: ignore[attr-defined]

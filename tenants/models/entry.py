@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
+from django.utils import timezone
 
 from tenants.isolation.tables import EntryModel
 from tenants.people.permissions import Role
@@ -42,6 +43,10 @@ class Invitation(EntryModel):
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
 
 
 class ApiKey(EntryModel):

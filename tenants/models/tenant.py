@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 
 from portal.ids import uuid7
 from tenants.isolation.tables import EntryModel, TenantManager, TenantModel
+from tenants.time_zones import validate_time_zone
 
 
 class Tenant(EntryModel):
@@ -22,7 +23,7 @@ class Tenant(EntryModel):
         validators=[RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")],
         help_text="Lower-case letters, digits and hyphens; part of the tenant's addresses.",
     )
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     state = models.CharField(max_length=12, choices=State, default=State.ACTIVE)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

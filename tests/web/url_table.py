@@ -49,6 +49,8 @@ def parts(company: Company) -> dict[str, object]:
         "version_id": company.item.pk,
         "number": 0,
         "recipient_id": company.recipient.pk,
+        "member_id": company.administrator.pk,
+        "invitation_id": company.invitation.pk,
         "message_id": company.message.pk,
     }
 
@@ -59,6 +61,9 @@ CONNECT = Permission.MANAGE_ORGANIZATIONS
 TENANT = Access.TENANT
 ORGANIZATION = ("slug", "organization_id")
 JOB = ("slug", "job_id")
+MEMBER = ("slug", "member_id")
+INVITATION = ("slug", "invitation_id")
+PEOPLE = Permission.MANAGE_PEOPLE
 MAILBOX = ("slug", "mailbox_id")
 ITEM = (*MAILBOX, "version_id")
 RECIPIENT = ("slug", "recipient_id")
@@ -97,6 +102,13 @@ ADDRESSES = (
     Address("backups:basket-empty", TENANT, ("slug",), "POST", RESTORE),
     Address("backups:basket-restore", TENANT, ("slug",), "POST", RESTORE),
     Address("backups:basket-download", TENANT, ("slug",), "POST", RESTORE),
+    Address("tenants:people", TENANT, ("slug",), permission=PEOPLE),
+    Address("tenants:member-role", TENANT, MEMBER, "POST", PEOPLE),
+    Address("tenants:member-remove", TENANT, MEMBER, "POST", PEOPLE),
+    Address("tenants:invitation-again", TENANT, INVITATION, "POST", PEOPLE),
+    Address("tenants:invitation-withdraw", TENANT, INVITATION, "POST", PEOPLE),
+    Address("tenants:invitation", Access.PUBLIC),
+    Address("tenants:invitation-link", Access.PUBLIC, ("secret",)),
     Address("backups:operator-organizations", Access.OPERATOR),
     Address("backups:operator-infrastructure", Access.OPERATOR),
     Address("backups:operator-sessions", Access.OPERATOR),
