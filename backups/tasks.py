@@ -6,8 +6,10 @@ from uuid import UUID
 
 from celery import shared_task
 
+from backups.infrastructure.usage import measure
 from backups.sessions import bell, prepare, slices
 from backups.tick import tick as run_tick
+from tenants.billing.services import sample_missed_days
 from tenants.isolation.scope import require_tenant
 from tenants.isolation.tasks import SystemTask, TenantTask
 
@@ -26,3 +28,8 @@ def run_queue(queue: str) -> None:
 @shared_task(base=TenantTask, name=bell.PREPARE)
 def prepare_session(session_id: str) -> None:
     prepare.prepare_session(UUID(session_id), require_tenant())
+
+
+@shared_task(base=SystemTask, name="backups.sample_usage")
+def sample_usage() -> None:
+    sample_missed_days(meter=measure)

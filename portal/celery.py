@@ -12,6 +12,7 @@ from pathlib import Path
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.app.amqp import Queues as CeleryQueues
+from celery.schedules import crontab
 from celery.signals import worker_shutting_down
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
@@ -98,6 +99,12 @@ def celery_settings(data_dir: Path, broker_url: str) -> dict[str, object]:
                 "schedule": 10.0,
                 # A worker that comes back finds one tick, not all that were missed.
                 "options": {"queue": CONTROL, "expires": 10},
+            },
+            "sample usage": {
+                "task": "backups.sample_usage",
+                # Past the hour: what ended with the day has been written by then.
+                "schedule": crontab(minute="20"),
+                "options": {"queue": CONTROL, "expires": 50 * 60},
             },
             "outbox": {
                 "task": "tenants.send_outbox",

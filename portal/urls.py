@@ -5,9 +5,16 @@ from __future__ import annotations
 from allauth.account import views as account
 from django.urls import include, path, re_path
 
+handler400 = "portal.api.problems.bad_request"
+handler403 = "portal.api.problems.permission_denied"
+handler404 = "portal.api.problems.page_not_found"
+handler500 = "portal.api.problems.server_error"
+
 urlpatterns = [
     path("", include("tenants.urls")),
     path("", include("backups.urls")),
+    path("api/v1/", include("tenants.api.urls")),
+    path("api/", include("portal.api.urls")),
     # Only the pages of the sign-in library that are in use; the rest of it stays unreachable.
     path("account/login/", account.login, name="account_login"),
     path("account/logout/", account.logout, name="account_logout"),

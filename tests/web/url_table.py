@@ -16,6 +16,7 @@ class Access(enum.Enum):
     PERSON = "whoever is signed in"
     TENANT = "members of the tenant in the address"
     OPERATOR = "the provider's operators"
+    KEY = "holders of an API key; sessions count for nothing (tests/api)"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,11 @@ def parts(company: Company) -> dict[str, object]:
         "version_id": company.item.pk,
         "number": 0,
         "recipient_id": company.recipient.pk,
+        "message_id": company.message.pk,
+        "key_id": company.id,  # no key of the provider has it
+        "name": "not-found",
         "member_id": company.administrator.pk,
         "invitation_id": company.invitation.pk,
-        "message_id": company.message.pk,
     }
 
 
@@ -61,12 +64,12 @@ CONNECT = Permission.MANAGE_ORGANIZATIONS
 TENANT = Access.TENANT
 ORGANIZATION = ("slug", "organization_id")
 JOB = ("slug", "job_id")
-MEMBER = ("slug", "member_id")
-INVITATION = ("slug", "invitation_id")
-PEOPLE = Permission.MANAGE_PEOPLE
 MAILBOX = ("slug", "mailbox_id")
 ITEM = (*MAILBOX, "version_id")
 RECIPIENT = ("slug", "recipient_id")
+MEMBER = ("slug", "member_id")
+INVITATION = ("slug", "invitation_id")
+PEOPLE = Permission.MANAGE_PEOPLE
 
 ADDRESSES = (
     Address("tenants:start", Access.PUBLIC),
@@ -102,6 +105,12 @@ ADDRESSES = (
     Address("backups:basket-empty", TENANT, ("slug",), "POST", RESTORE),
     Address("backups:basket-restore", TENANT, ("slug",), "POST", RESTORE),
     Address("backups:basket-download", TENANT, ("slug",), "POST", RESTORE),
+    Address("backups:operator-organizations", Access.OPERATOR),
+    Address("backups:operator-infrastructure", Access.OPERATOR),
+    Address("backups:operator-sessions", Access.OPERATOR),
+    Address("tenants:notifications", TENANT, ("slug",), permission=MANAGE),
+    Address("tenants:recipient-change", TENANT, RECIPIENT, "POST", MANAGE),
+    Address("tenants:recipient-remove", TENANT, RECIPIENT, "POST", MANAGE),
     Address("tenants:people", TENANT, ("slug",), permission=PEOPLE),
     Address("tenants:member-role", TENANT, MEMBER, "POST", PEOPLE),
     Address("tenants:member-remove", TENANT, MEMBER, "POST", PEOPLE),
@@ -109,18 +118,21 @@ ADDRESSES = (
     Address("tenants:invitation-withdraw", TENANT, INVITATION, "POST", PEOPLE),
     Address("tenants:invitation", Access.PUBLIC),
     Address("tenants:invitation-link", Access.PUBLIC, ("secret",)),
-    Address("backups:operator-organizations", Access.OPERATOR),
-    Address("backups:operator-infrastructure", Access.OPERATOR),
-    Address("backups:operator-sessions", Access.OPERATOR),
-    Address("tenants:notifications", TENANT, ("slug",), permission=MANAGE),
-    Address("tenants:recipient-change", TENANT, RECIPIENT, "POST", MANAGE),
-    Address("tenants:recipient-remove", TENANT, RECIPIENT, "POST", MANAGE),
     Address("tenants:email", Access.OPERATOR),
     Address("tenants:email-test", Access.OPERATOR, (), "POST"),
     Address("tenants:outbox", Access.OPERATOR),
     Address("tenants:outbox-message", Access.OPERATOR, ("message_id",)),
     Address("tenants:outbox-html", Access.OPERATOR, ("message_id",)),
     Address("tenants:outbox-again", Access.OPERATOR, ("message_id",), "POST"),
+    Address("tenants:api-keys", Access.OPERATOR),
+    Address("tenants:api-key-revoke", Access.OPERATOR, ("key_id",), "POST"),
+    Address("v1:tenants", Access.KEY),
+    Address("v1:usage", Access.KEY),
+    Address("v1:metrics", Access.KEY),
+    Address("api:docs", Access.PUBLIC),
+    Address("api:schema", Access.PUBLIC),
+    Address("api:problem", Access.PUBLIC, ("name",)),
+    Address("api:nothing-here", Access.PUBLIC),
     Address("account_login", Access.PUBLIC),
     Address("account_logout", Access.PUBLIC),
     Address("account_inactive", Access.PUBLIC),
