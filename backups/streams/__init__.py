@@ -9,6 +9,7 @@ from backups.streams.container import ServerBuild, decode_export
 from backups.streams.eml import attachment_content, to_eml
 from backups.streams.errors import MailError, StreamError, StreamTruncated, StreamUnknown
 from backups.streams.export import export_file, safe_name
+from backups.streams.ics import write_ics
 from backups.streams.index import IndexRecord
 from backups.streams.item import Attachment, Item, Recipient, write_item
 from backups.streams.made import Made
@@ -25,6 +26,7 @@ from backups.streams.stream import (
     read_item,
     validate,
 )
+from backups.streams.vcf import write_vcf
 from backups.streams.view import (
     AttachmentView,
     MessageView,
@@ -69,5 +71,7 @@ __all__ = [
     "safe_name",
     "to_eml",
     "validate",
+    "write_ics",
     "write_item",
+    "write_vcf",
 ]

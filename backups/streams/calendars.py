@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, tzinfo
 from typing import Final
 
 from icalendar import Component, Timezone
@@ -11,7 +11,7 @@ from icalendar import Component, Timezone
 from backups.streams import names, tags
 from backups.streams.assembly import SERVER_BUILD, Draft, integer, text
 from backups.streams.blocks import Block, outline
-from backups.streams.component import Entry, length
+from backups.streams.component import Entry
 from backups.streams.errors import MailError, StreamError
 from backups.streams.events import appointment, common, global_id
 from backups.streams.item import Item, write_item
@@ -153,12 +153,8 @@ def _journal_entry(entry: Entry) -> Item:
     start = entry.moment("DTSTART")
     draft.name_text(names.LOG_TYPE, "Journal")
     if start is not None:
-        span = length(entry, start, "DTEND")
         draft.name_time(names.LOG_START, start.utc)
-        draft.name_time(names.LOG_END, start.utc + span)
-        draft.name_integer(names.LOG_DURATION, int(span / timedelta(minutes=1)))
         draft.name_time(names.COMMON_START, start.utc)
-        draft.name_time(names.COMMON_END, start.utc + span)
     return _identified(entry, draft)
 
 

@@ -136,10 +136,13 @@ def length(entry: Entry, start: Moment, end_name: str) -> timedelta:
     except MailError:
         end = None
     duration = next(iter(entry.values("DURATION")), None)
-    if end is not None:
+    if end is not None and not (start.whole_day and end.whole_day):
         return max(end.utc - start.utc, timedelta())
-    if duration is not None:
-        span = getattr(duration, "dt", None)
-        if isinstance(span, timedelta):
-            return max(span, timedelta())
-    return _DAY if start.whole_day else timedelta()
+    span = getattr(duration, "dt", None)
+    if end is not None:
+        span = end.local - start.local
+    if not isinstance(span, timedelta):
+        span = _DAY if start.whole_day else timedelta()
+    if start.whole_day:  # days by the clock, of which one a year has 23 hours
+        span = to_utc(start.local + span, start.zone) - start.utc
+    return max(span, timedelta())

@@ -168,7 +168,7 @@ def _read(block: Block) -> _Card:
                 card.kept.append(original)
                 card.notes.append(f"a line that can't be read is kept as text: {original[:60]}")
         elif line.name not in _PASSED_OVER and line.value and not _take(card, line):
-            card.kept.append(original)
+            card.kept.append(_plain(line))
     return card
 
 
@@ -316,6 +316,15 @@ def _finish(card: _Card) -> str:
         draft.attachments.append(photo)
         draft.name_flag(names.HAS_PICTURE, True)
     return name or "without a name"
+
+
+def _plain(line: Line) -> str:
+    """A line as it is kept: without quoted-printable, which is of vCard 2.1 only."""
+    if "QUOTED-PRINTABLE" not in line.kinds:
+        return line.original
+    kinds = ",".join(sorted(line.kinds - {"QUOTED-PRINTABLE"}))
+    value = line.value.replace("\r\n", "\n").replace("\n", "\\n")
+    return f"{line.name};TYPE={kinds}:{value}" if kinds else f"{line.name}:{value}"
 
 
 def _values_joined(lines: Iterable[str]) -> Iterator[str]:

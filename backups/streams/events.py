@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -27,6 +28,7 @@ from backups.streams.recurrence import Change, Frequency, Recurrence, encode
 from backups.streams.rules import Inexpressible, pattern_of
 from backups.streams.zones import definition, offsets, registry_entry, windows_name
 
+_MAILTO = re.compile(r"(?:\s*mailto:)+", re.IGNORECASE)
 _MINUTE: Final = timedelta(minutes=1)
 _STAMPS: Final = (
     ("CREATED", tags.CREATION_TIME),
@@ -196,9 +198,7 @@ def _people(entry: Entry, draft: Draft) -> None:
 
 
 def _person(value: object) -> tuple[str, str]:
-    address = str(value)
-    if address.lower().startswith("mailto:"):
-        address = address[7:]
+    address = _MAILTO.sub("", str(value))
     return str(getattr(value, "params", {}).get("CN", "")), address.strip()
 
 

@@ -8,6 +8,9 @@ from typing import Final
 
 from backups.streams.eml import to_eml
 from backups.streams.errors import StreamError
+from backups.streams.ics import write_ics
+from backups.streams.stream import index_record
+from backups.streams.vcf import write_vcf
 
 RAW_SUFFIX: Final = ".fts"
 """Suffix of a stream that no format can be made of: the stored bytes themselves."""
@@ -20,6 +23,13 @@ _BLANK = re.compile(r"\s+")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\.|$)", re.I)
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
+_WRITERS: Final = (
+    (("IPM.APPOINTMENT", "IPM.TASK", "IPM.ACTIVITY"), ".ics", write_ics),
+    (("IPM.CONTACT",), ".vcf", write_vcf),
+    (("",), ".eml", to_eml),
+)
+"""What writes the items whose class begins so; the next that fits takes over where one can't."""
+
 
 def export_file(payload: bytes) -> tuple[str, bytes]:
     """(suffix with its dot, content) of the file that an item becomes.
@@ -27,10 +37,14 @@ def export_file(payload: bytes) -> tuple[str, bytes]:
     What can't be read far enough for any format comes as its stored bytes under ``RAW_SUFFIX``.
     Never raises.
     """
-    try:
-        return ".eml", to_eml(payload)
-    except StreamError:
-        return RAW_SUFFIX, payload
+    kind = index_record(payload).item_class.upper()
+    for prefixes, suffix, write in _WRITERS:
+        if kind.startswith(prefixes):
+            try:
+                return suffix, write(payload)
+            except StreamError:
+                continue
+    return RAW_SUFFIX, payload
 
 
 def safe_name(subject: str, fallback: str = "item") -> str:

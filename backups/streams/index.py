@@ -10,6 +10,7 @@ from typing import Final
 
 from backups.streams import tags
 from backups.streams.digest import digest_of
+from backups.streams.facts import span_of
 from backups.streams.fields import Fields, address_of, note, sender_of
 from backups.streams.properties import PropertyName
 from backups.streams.tokens import Node, Owner, Scan
@@ -22,6 +23,8 @@ MAX_ATTACHMENTS: Final = 100
 
 KEYWORDS: Final = PropertyName(tags.PS_PUBLIC_STRINGS, name="Keywords")
 
+_TIMES: Final = ("sent_at", "received_at", "start_at", "end_at")
+_DATED: Final = ("IPM.APPOINTMENT", "IPM.TASK", "IPM.ACTIVITY", "IPM.CONTACT", "IPM.STICKYNOTE")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -30,10 +33,13 @@ _MICROSECOND = timedelta(microseconds=1)
 class IndexRecord:
     """Searchable facts of one item. Texts are shortened to ``MAX_TEXT``.
 
-    Times are aware, in UTC. ``size`` is the payload's, attachment sizes are those of their
-    content, in bytes. ``importance`` is 0 low, 1 normal, 2 high. ``conversation`` is the
-    conversation's id in hexadecimal, ``digest`` the normalised digest, empty when the stream
-    could not be read to its end. ``notes`` say what could not be read.
+    Times are aware, in UTC. ``start_at`` and ``end_at`` are those of an event or a journal entry;
+    a task begins and is due. ``received_at`` is the date by which a list is sorted: of an item
+    that did not arrive it is the start, the due date or the last change. ``size`` is the
+    payload's, attachment sizes are those of their content, in bytes. ``importance`` is 0 low,
+    1 normal, 2 high. ``conversation`` is the conversation's id in hexadecimal, ``digest`` the
+    normalised digest, empty when the stream could not be read to its end. ``notes`` say what
+    could not be read.
     """
 
     item_class: str = ""
@@ -44,6 +50,8 @@ class IndexRecord:
     cc: str = ""
     sent_at: datetime | None = None
     received_at: datetime | None = None
+    start_at: datetime | None = None
+    end_at: datetime | None = None
     size: int = 0
     is_read: bool = False
     importance: int = 1
@@ -58,7 +66,7 @@ class IndexRecord:
     def to_record(self) -> dict[str, object]:
         """Only strings, integers, booleans, None and lists; times as microseconds since 1970."""
         record: dict[str, object] = dataclasses.asdict(self)
-        for name in ("sent_at", "received_at"):
+        for name in _TIMES:
             moment = getattr(self, name)
             record[name] = None if moment is None else (moment - _EPOCH) // _MICROSECOND
         record["categories"] = list(self.categories)
@@ -75,7 +83,7 @@ class IndexRecord:
         known = {field.name for field in dataclasses.fields(cls)}
         values = {name: value for name, value in record.items() if name in known}
         try:
-            for name in ("sent_at", "received_at"):
+            for name in _TIMES:
                 values[name] = _moment(values.get(name))
             for name in ("categories", "notes"):
                 values[name] = tuple(str(entry) for entry in _listed(values.get(name)))
@@ -99,15 +107,18 @@ def index_of(scan: Scan, content: bytes, size: int) -> IndexRecord:
     attachments = _attachments(scan.root, content, notes)
     flags = fields.integer(tags.MESSAGE_FLAGS) or 0
     importance = fields.integer(tags.IMPORTANCE)
+    start, end = span_of(fields)
     return IndexRecord(
         item_class=fields.text(tags.MESSAGE_CLASS)[:255],
-        subject=fields.text(tags.SUBJECT)[:MAX_TEXT],
+        subject=fields.text(tags.SUBJECT, tags.DISPLAY_NAME)[:MAX_TEXT],
         sender_name=sender_name[:MAX_TEXT],
         sender_address=sender_address[:MAX_TEXT],
         to=_people(scan.root, content, tags.RECIPIENT_TO) or fields.text(tags.DISPLAY_TO),
         cc=_people(scan.root, content, tags.RECIPIENT_CC) or fields.text(tags.DISPLAY_CC),
         sent_at=fields.time(tags.CLIENT_SUBMIT_TIME),
-        received_at=fields.time(tags.MESSAGE_DELIVERY_TIME),
+        received_at=_listed_at(fields, start, end),
+        start_at=start,
+        end_at=end,
         size=size,
         is_read=bool(flags & tags.FLAG_READ or fields.value(tags.READ)),
         importance=importance if importance in (0, 1, 2) else 1,
@@ -177,6 +188,13 @@ def _conversation(fields: Fields) -> str:
     if len(known) == 16:
         return known.hex()
     return fields.binary(tags.CONVERSATION_INDEX)[6:22].hex()
+
+
+def _listed_at(fields: Fields, start: datetime | None, end: datetime | None) -> datetime | None:
+    """An event or a task is looked for by its own dates, whenever it was written."""
+    if fields.text(tags.MESSAGE_CLASS).upper().startswith(_DATED):
+        return start or end or fields.time(tags.LAST_MODIFICATION_TIME)
+    return fields.time(tags.MESSAGE_DELIVERY_TIME)
 
 
 def _moment(value: object) -> datetime | None:

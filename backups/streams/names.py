@@ -59,7 +59,6 @@ TASK_COMPLETE: Final = PropertyName(PSETID_TASK, lid=0x811C)
 
 LOG_TYPE: Final = PropertyName(PSETID_LOG, lid=0x8700)
 LOG_START: Final = PropertyName(PSETID_LOG, lid=0x8706)
-LOG_DURATION: Final = PropertyName(PSETID_LOG, lid=0x8707)
 LOG_END: Final = PropertyName(PSETID_LOG, lid=0x8708)
 
 FILE_UNDER: Final = PropertyName(PSETID_ADDRESS, lid=0x8005)

@@ -8,6 +8,7 @@ from datetime import datetime
 from backups.streams import tags
 from backups.streams.charsets import decode_text
 from backups.streams.errors import StreamError
+from backups.streams.facts import Facts, facts_of
 from backups.streams.fields import Fields, address_of, clean, note, sender_of
 from backups.streams.index import attachment_name
 from backups.streams.properties import CODE_PAGE, codec_of
@@ -40,7 +41,10 @@ class AttachmentView:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """``html`` is as the sender wrote it: only safe inside a sandboxed frame."""
+    """``html`` is as the sender wrote it: only safe inside a sandboxed frame.
+
+    ``facts`` are (label, text) of an event, contact or task, to be shown above the body.
+    """
 
     item_class: str
     subject: str
@@ -54,6 +58,7 @@ class MessageView:
     html: str
     attachments: tuple[AttachmentView, ...]
     notes: tuple[str, ...]
+    facts: Facts = ()
 
 
 def message_view(payload: bytes) -> MessageView:
@@ -80,7 +85,7 @@ def view_of(node: Node, content: bytes, notes: list[str]) -> MessageView:
         note(notes, "the body is there as RTF only, which is not shown yet")
     return MessageView(
         item_class=fields.text(tags.MESSAGE_CLASS),
-        subject=fields.text(tags.SUBJECT),
+        subject=fields.text(tags.SUBJECT, tags.DISPLAY_NAME),
         sender=Person(*sender_of(fields)),
         to=_people(node, content, tags.RECIPIENT_TO),
         cc=_people(node, content, tags.RECIPIENT_CC),
@@ -94,6 +99,7 @@ def view_of(node: Node, content: bytes, notes: list[str]) -> MessageView:
             for number, child in enumerate(node.nodes(Owner.ATTACHMENT))
         ),
         notes=tuple(notes),
+        facts=facts_of(fields),
     )
 
 
