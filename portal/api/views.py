@@ -16,6 +16,7 @@ from portal.api.problems import KINDS, request_id
 class KeyView(APIView):  # type: ignore[misc]
     """A view for the holder of a key with ``scope``."""
 
+    http_method_names = ("get", "head")
     scope: str
 
     def finalize_response(
