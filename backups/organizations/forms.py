@@ -127,6 +127,13 @@ class ConnectForm(CredentialForm):
     )
     ADVANCED = ("authority", "graph_url", "trust", "trust_file")
 
+    def clean(self) -> dict[str, object]:
+        values = super().clean()
+        for name, words in (("certificate", "certificate"), ("private_key", "private key")):
+            if not values.get(name) and name not in self.errors:
+                self.add_error(name, f"Paste the {words}, or choose its file.")
+        return values
+
     @property
     def basic_fields(self) -> list[forms.BoundField]:
         return [field for field in self if field.name not in self.ADVANCED]

@@ -56,9 +56,30 @@ function once(form) {
   });
 }
 
+function slug(text) {
+  return text
+    .normalize("NFKD")
+    .replace(/[\u0300-\u036f]/g, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, 40)
+    .replace(/^-+|-+$/g, "");
+}
+
+function suggestion(name) {
+  // The short name follows the name until somebody writes one.
+  const field = document.getElementById(name.dataset.names);
+  let own = field.value !== "";
+  field.addEventListener("input", () => (own = field.value !== ""));
+  name.addEventListener("input", () => {
+    if (!own) field.value = slug(name.value);
+  });
+}
+
 function prepare(root) {
   for (const button of root.querySelectorAll("[data-theme-toggle]")) themeToggle(button);
   for (const form of root.querySelectorAll("form[data-selection]")) selection(form);
+  for (const name of root.querySelectorAll("[data-names]")) suggestion(name);
   for (const group of root.querySelectorAll("[data-narrowing]")) narrowing(group);
   // A download leaves the page where it is: its form may be sent again.
   for (const form of root.querySelectorAll("form[method=post]:not([data-stays])")) once(form);
@@ -85,7 +106,8 @@ document.addEventListener("htmx:load", (event) => {
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
   // The sign-in page came instead of the fragment: the session has ended while the page was open.
-  if (new URL(event.detail.xhr.responseURL).pathname === location.pathname) return;
+  const asked = new URL(event.detail.pathInfo.requestPath, location.href).pathname;
+  if (new URL(event.detail.xhr.responseURL).pathname === asked) return;
   event.detail.shouldSwap = false;
   location.reload();
 });
