@@ -271,10 +271,10 @@ class MailboxRun:
             latest = {change.id: change for change in page.changes}.values()
             self._remove_items(folder_id, [change.id for change in latest if change.removed])
             listed = [change for change in latest if not change.removed]
-            self.progress.count(items_seen=len(listed))
             wanted = self._unknown(folder_id, listed)
             for start in range(0, len(wanted), EXPORT_AT_ONCE):
                 yield from intake.take(folder_id, wanted[start : start + EXPORT_AT_ONCE])
+            self.progress.count(items_seen=len(listed))
             # A page's cursor stands for all items up to it: they are stored or in the ledger.
             self.changes.cursors[_stream(folder_id)] = page.cursor
             yield

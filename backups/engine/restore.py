@@ -173,12 +173,7 @@ class MailboxRestore:
     def _own_folder(self, name: str) -> str:
         """A folder of this name below the mailbox's root, made when it is not there."""
         if name not in self._made:
-            for folder in self._present.values():
-                if folder.name == name and self._is_top(folder):
-                    self._made[name] = folder.id
-                    break
-            else:
-                self._made[name] = self._create(None, name, DEFAULT_KIND)
+            self._made[name] = self._named(None, name) or self._create(None, name, DEFAULT_KIND)
         return self._made[name]
 
     def _original_folder(self, folder_id: str) -> str:
@@ -205,14 +200,27 @@ class MailboxRestore:
         parent = None
         if stored.parent_id in self._stored or stored.parent_id in self._present:
             parent = self._original_folder(stored.parent_id)
+        found = self._named(parent, stored.name)
+        return found or self._create(parent, stored.name, stored.kind or DEFAULT_KIND)
+
+    def _named(self, parent: str | None, name: str) -> str | None:
+        """The folder of this name there; to a server, case makes no other name."""
         for folder in self._present.values():
             here = folder.parent_id == parent if parent else self._is_top(folder)
-            if folder.name == stored.name and here:
+            if here and folder.name.casefold() == name.casefold():
                 return folder.id
-        return self._create(parent, stored.name, stored.kind or DEFAULT_KIND)
+        return None
 
     def _create(self, parent: str | None, name: str, kind: str) -> str:
-        folder = self._source.create_folder(self._target, parent, name, kind)
+        try:
+            folder = self._source.create_folder(self._target, parent, name, kind)
+        except Refused:
+            # Somebody else may have made it since the folders were listed.
+            self.open()
+            found = self._named(parent, name)
+            if found is None:
+                raise
+            return found
         self._present[folder.id] = folder
         return folder.id
 
