@@ -15,7 +15,8 @@ from django.db.models.functions import Now
 from backups.infrastructure.models import Repository
 from backups.sessions import services
 from backups.sessions.models import Session, SessionLog, State, Task
-from backups.sessions.services import MAX_DEATHS, Claim, claim, reap
+from backups.sessions.reaping import MAX_DEATHS, reap
+from backups.sessions.services import Claim, claim
 from tenants.isolation.scope import OPERATOR, tenant_scope
 from tests.sessions.rows import Company, company, let_leases_run_out, make_repository
 from tests.sessions.threads import at_once
