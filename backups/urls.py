@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.urls import path
 
 from backups.catalog import views as catalog
+from backups.infrastructure import setup_views as setup
+from backups.infrastructure import tenant_views as tenants
 from backups.infrastructure import views as infrastructure
 from backups.jobs import views as jobs
 from backups.organizations import views as organizations
@@ -18,6 +20,8 @@ ORGANIZATION = f"{TENANT}organizations/<uuid:organization_id>/"
 JOB = f"{TENANT}jobs/<uuid:job_id>/"
 MAILBOX = f"{TENANT}mailboxes/<uuid:mailbox_id>/"
 ITEM = f"{MAILBOX}items/<int:version_id>/"
+OPERATOR_TENANT = "operator/tenants/<uuid:tenant_id>/"
+OPERATOR_INVITATION = f"{OPERATOR_TENANT}invitations/<uuid:invitation_id>/"
 
 urlpatterns = [
     path(f"{TENANT}organizations/", organizations.organization_list, name="organizations"),
@@ -61,4 +65,22 @@ urlpatterns = [
         name="operator-infrastructure",
     ),
     path("operator/sessions/", sessions.operator_sessions, name="operator-sessions"),
+    path("operator/tenants/", tenants.tenant_list, name="tenants"),
+    path("operator/tenants/new/", tenants.tenant_new, name="tenant-new"),
+    path(OPERATOR_TENANT, tenants.tenant, name="tenant"),
+    path(f"{OPERATOR_TENANT}suspend/", tenants.tenant_suspend, name="tenant-suspend"),
+    path(f"{OPERATOR_TENANT}resume/", tenants.tenant_resume, name="tenant-resume"),
+    path(f"{OPERATOR_INVITATION}again/", tenants.tenant_invite_again, name="tenant-invite-again"),
+    path(f"{OPERATOR_INVITATION}withdraw/", tenants.tenant_withdraw, name="tenant-withdraw"),
+    path("operator/proxies/new/", setup.proxy_new, name="proxy-new"),
+    path("operator/proxies/<uuid:proxy_id>/", setup.proxy, name="proxy"),
+    path("operator/repositories/new/", setup.repository_new, name="repository-new"),
+    path("operator/allocations/new/", setup.allocation_new, name="allocation-new"),
+    path("operator/allocations/<uuid:allocation_id>/", setup.allocation, name="allocation"),
+    path("operator/exclusions/", setup.exclusion_list, name="exclusions"),
+    path(
+        "operator/exclusions/<uuid:exclusion_id>/remove/",
+        setup.exclusion_remove,
+        name="exclusion-remove",
+    ),
 ]

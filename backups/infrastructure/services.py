@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 import portal
 from backups.infrastructure.models import Allocation, Proxy, Repository
+from backups.infrastructure.places import usable_place
 from backups.repository import FolderBackend
 from backups.repository import Repository as StoredRepository
 from portal.ids import uuid7
@@ -36,12 +37,37 @@ def heartbeat(proxy_id: UUID) -> None:
     )
 
 
+def create_proxy(*, name: str, tasks_at_once: int) -> Proxy:
+    """Make a proxy; it is offline until its worker starts. Raises IntegrityError for a name twice.
+
+    ``manage.py proxy run NAME`` is the worker.
+    """
+    proxy = Proxy(id=uuid7(), name=name, tasks_at_once=tasks_at_once)
+    proxy.save(using=OPERATOR, force_insert=True)
+    return proxy
+
+
+def change_proxy(*, proxy: Proxy, name: str, tasks_at_once: int, maintenance: bool) -> None:
+    """Rename it, set how many tasks it works on at once, put it into maintenance or take it out.
+
+    In maintenance its workers claim nothing more; what they work on goes on to the end of the
+    slice. The number of tasks counts from the next start of the worker.
+    """
+    Proxy.objects.using(OPERATOR).filter(pk=proxy.pk).update(
+        name=name,
+        tasks_at_once=tasks_at_once,
+        state=Proxy.State.MAINTENANCE if maintenance else Proxy.State.READY,
+    )
+
+
 def create_repository(*, proxy: Proxy, name: str, location: Path) -> Repository:
     """Make a folder repository and its row; the folder is made when it is absent.
 
-    Raises backups.repository.RepositoryError when the folder cannot be written, or holds
-    something else than an empty folder.
+    Raises PlaceRefused or another backups.repository.RepositoryError when the folder cannot be
+    used or written.
     """
+    others = Repository.objects.using(OPERATOR).values_list("location", flat=True)
+    location = usable_place(location, [Path(other) for other in others])
     repository = Repository(id=uuid7(), proxy=proxy, name=name, location=str(location))
     StoredRepository.create(FolderBackend(location), repository.id)
     repository.save(using=OPERATOR, force_insert=True)
@@ -58,9 +84,17 @@ def measure_repository(repository: Repository) -> None:
 
 
 def allocate(
-    *, tenant: Tenant, repository: Repository, name: str, quota_bytes: int | None = None
+    *,
+    tenant: Tenant,
+    repository: Repository,
+    name: str,
+    quota_bytes: int | None = None,
+    person_id: UUID | None = None,
 ) -> Allocation:
-    """Give a tenant a share of a repository. The tenant sees ``name`` only."""
+    """Give a tenant a share of a repository. The tenant sees ``name`` only.
+
+    Raises IntegrityError when it has one of this repository.
+    """
     with operator_scope(), transaction.atomic(using=OPERATOR):
         allocation = Allocation(
             id=uuid7(),
@@ -70,9 +104,37 @@ def allocate(
             quota_bytes=quota_bytes,
         )
         allocation.save(using=OPERATOR, force_insert=True)
-    with tenant_scope(tenant.pk):
-        record(action="allocation.created", subject=name)
+        _record_after_commit(allocation, "allocation.created", person_id)
     return allocation
+
+
+def change_allocation(
+    *,
+    allocation: Allocation,
+    name: str,
+    quota_bytes: int | None,
+    person_id: UUID | None = None,
+) -> None:
+    """Rename a share or change its quota; None is no limit. What is stored stays."""
+    with operator_scope(), transaction.atomic(using=OPERATOR):
+        allocation.name, allocation.quota_bytes = name, quota_bytes
+        allocation.save(using=OPERATOR, update_fields=["name", "quota_bytes"])
+        _record_after_commit(allocation, "allocation.changed", person_id)
+
+
+def _record_after_commit(allocation: Allocation, action: str, person_id: UUID | None) -> None:
+    """The operator's role cannot write events: the tenant's does, once it sees what was done."""
+
+    def write() -> None:
+        with tenant_scope(allocation.tenant_id):
+            record(
+                action=action,
+                subject=allocation.name,
+                person_id=person_id,
+                quota_bytes=allocation.quota_bytes,
+            )
+
+    transaction.on_commit(write, using=OPERATOR)
 
 
 def repository_of(allocation: Allocation) -> Repository:

@@ -30,7 +30,7 @@ MAILBOXES_PER_SLICE = 4
 # The first part picks and locks the best task, the second adds others of its session. A task
 # that a worker died of is claimed alone: it must not take its neighbours along. Rows that another
 # claim holds are passed over before the limits count, so that no claim comes back empty-handed
-# while there is work.
+# while there is work. A proxy in maintenance claims nothing.
 _CLAIM = """
 WITH busy AS (
     SELECT tenant_id, count(*) AS tasks FROM backups_task
@@ -38,6 +38,8 @@ WITH busy AS (
 ), best AS (
     SELECT t.id, t.session_id, t.deaths FROM backups_task t LEFT JOIN busy b USING (tenant_id)
     WHERE t.queue = %(queue)s AND t.state = 'queued' AND t.not_before <= now()
+      AND NOT EXISTS (SELECT FROM backups_proxy p
+        WHERE 'proxy_' || right(p.id::text, 12) = %(queue)s AND p.state = 'maintenance')
       AND NOT (t.kind = 'backup' AND EXISTS (
         SELECT FROM backups_task r
         WHERE r.backup_id = t.backup_id AND r.state = 'running' AND r.kind = 'backup'))

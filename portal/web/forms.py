@@ -9,6 +9,7 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest, QueryDict
     from django.template.backends.base import _EngineTemplate
 
 
@@ -24,3 +25,8 @@ class FormRenderer(DjangoTemplates):
         except TemplateDoesNotExist:
             template: _EngineTemplate = super().get_template(template_name)
             return template
+
+
+def sent(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: the values that were sent, also when they are none at all."""
+    return request.POST if request.method == "POST" else None

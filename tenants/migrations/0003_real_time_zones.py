@@ -19,10 +19,12 @@ class Migration(migrations.Migration):
             ),
         ),
         # Every page of a tenant is rendered in its zone: one that does not exist would lock all
-        # of its people out. PostgreSQL itself refuses a name that it does not know.
+        # of its people out. PostgreSQL refuses a name that it does not know, but reads much else
+        # as a rule of its own (POSIX): only what looks like a name is let through.
         migrations.RunSQL(
             "ALTER TABLE tenants_tenant ADD CONSTRAINT time_zone_exists"
-            " CHECK ((timestamptz 'epoch' AT TIME ZONE time_zone) IS NOT NULL)",
+            " CHECK (time_zone ~ '^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$'"
+            " AND (timestamptz 'epoch' AT TIME ZONE time_zone) IS NOT NULL)",
             "ALTER TABLE tenants_tenant DROP CONSTRAINT time_zone_exists",
         ),
     ]

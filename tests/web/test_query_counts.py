@@ -9,13 +9,17 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from backups.catalog.models import MailboxBackup, RestorePoint
+from backups.infrastructure.exclusions import exclude_folder
 from backups.jobs.models import Coverage
 from backups.jobs.services import create_job
 from backups.organizations.models import Mailbox, Organization
 from backups.sessions.models import Kind, Session, State, Task
 from tenants.isolation.scope import tenant_scope
 from tenants.models import OutboxMessage, Recipient
-from tests.cast import Cast, Company
+from tenants.people.permissions import Role
+from tenants.people.services import invite
+from tenants.services import add_member, create_person, create_tenant
+from tests.cast import PASSWORD, Cast, Company
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
@@ -34,6 +38,7 @@ def count(client: Client, path: str) -> int:
 
 
 def add_more_of_everything(company: Company) -> None:
+    add_people(company)
     with tenant_scope(company.id):
         for number in range(4):
             organization = Organization.objects.create(
@@ -52,6 +57,17 @@ def add_more_of_everything(company: Company) -> None:
                 mailbox=add_mailbox(company, company.organization, number),
                 repository=company.allocation.repository,
             )
+
+
+def add_people(company: Company) -> None:
+    create_tenant(name="Another", slug="another")
+    with tenant_scope(company.id):
+        for number in range(4):
+            invite(email=f"invited{number}@acme.example", role=Role.AUDITOR)
+    for number in range(4):
+        person = create_person(email=f"p{number}@acme.example", name="", password=PASSWORD)
+        add_member(tenant=company.tenant, person=person, role=Role.AUDITOR)
+        exclude_folder(f"Folder {number}")
 
 
 def add_mailbox(company: Company, organization: Organization, number: int) -> Mailbox:
@@ -98,6 +114,10 @@ def add_session(company: Company, organization: Organization, number: int) -> No
         "/operator/organizations/",
         "/operator/infrastructure/",
         "/operator/sessions/",
+        "/operator/tenants/",
+        "/operator/tenants/{tenant}/",
+        "/operator/exclusions/",
+        "/t/acme/people/",
         "/t/acme/notifications/",
         "/operator/outbox/",
     ],
@@ -112,6 +132,7 @@ def test_a_page_costs_no_more_queries_with_more_rows(
         job=acme.job.pk,
         session=acme.session.pk,
         mailbox=acme.mailbox.pk,
+        tenant=acme.id,
     )
     client.get(address)
     before = count(client, address)

@@ -55,6 +55,10 @@ def parts(company: Company) -> dict[str, object]:
         "name": "not-found",
         "member_id": company.administrator.pk,
         "invitation_id": company.invitation.pk,
+        "tenant_id": company.id,
+        "allocation_id": company.allocation.pk,
+        "proxy_id": company.allocation.repository.proxy_id,
+        "exclusion_id": company.id,  # no exclusion has it
     }
 
 
@@ -70,6 +74,8 @@ RECIPIENT = ("slug", "recipient_id")
 MEMBER = ("slug", "member_id")
 INVITATION = ("slug", "invitation_id")
 PEOPLE = Permission.MANAGE_PEOPLE
+OF_TENANT = ("tenant_id",)
+OF_INVITATION = ("tenant_id", "invitation_id")
 
 ADDRESSES = (
     Address("tenants:start", Access.PUBLIC),
@@ -108,6 +114,20 @@ ADDRESSES = (
     Address("backups:operator-organizations", Access.OPERATOR),
     Address("backups:operator-infrastructure", Access.OPERATOR),
     Address("backups:operator-sessions", Access.OPERATOR),
+    Address("backups:tenants", Access.OPERATOR),
+    Address("backups:tenant-new", Access.OPERATOR),
+    Address("backups:tenant", Access.OPERATOR, OF_TENANT),
+    Address("backups:tenant-suspend", Access.OPERATOR, OF_TENANT, "POST"),
+    Address("backups:tenant-resume", Access.OPERATOR, OF_TENANT, "POST"),
+    Address("backups:tenant-invite-again", Access.OPERATOR, OF_INVITATION, "POST"),
+    Address("backups:tenant-withdraw", Access.OPERATOR, OF_INVITATION, "POST"),
+    Address("backups:proxy-new", Access.OPERATOR),
+    Address("backups:proxy", Access.OPERATOR, ("proxy_id",)),
+    Address("backups:repository-new", Access.OPERATOR),
+    Address("backups:allocation-new", Access.OPERATOR),
+    Address("backups:allocation", Access.OPERATOR, ("allocation_id",)),
+    Address("backups:exclusions", Access.OPERATOR),
+    Address("backups:exclusion-remove", Access.OPERATOR, ("exclusion_id",), "POST"),
     Address("tenants:notifications", TENANT, ("slug",), permission=MANAGE),
     Address("tenants:recipient-change", TENANT, RECIPIENT, "POST", MANAGE),
     Address("tenants:recipient-remove", TENANT, RECIPIENT, "POST", MANAGE),
