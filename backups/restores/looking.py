@@ -29,11 +29,13 @@ BODY_POLICY = (
 _ONE_LOOK = timedelta(hours=1)
 _PICTURE = re.compile(r"image/(?:png|jpe?g|gif|webp|bmp)", re.IGNORECASE)
 _CONTENT_ID = re.compile(r"cid:([^\s\"'<>)\\]{1,300})", re.IGNORECASE)
-# Measured in Chromium: preconnect hints and frames open a connection whatever the policy says.
-# Without its name no element is one, and a parser knows an element only by these letters after "<".
+# Measured in Chromium: preconnect hints, frames and clicked links open a connection whatever the
+# policy says. Without its name no element is one, and a parser knows an element only by these
+# letters after "<".
 _REACHING = re.compile(
-    r"<(/?)(link|meta|base|iframe|frame|frameset|object|embed)(?=[\s/>])", re.IGNORECASE
+    r"<(/?)(a|area|link|meta|base|iframe|frame|frameset|object|embed)(?=[\s/>])", re.IGNORECASE
 )
+_LINK_LOOK = "<style>x-a{color:#0645ad;text-decoration:underline}</style>"
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,16}")
 
 
@@ -69,7 +71,7 @@ def body_html(payload: bytes, view: streams.MessageView) -> str:
                 f"data:{file.mime_type.lower()};base64,{content}"
             )
     html = _CONTENT_ID.sub(lambda found: pictures.get(found[1].lower(), found[0]), view.html)
-    return _REACHING.sub(r"<\1x-\2", html)
+    return _REACHING.sub(r"<\1x-\2", html) + _LINK_LOOK
 
 
 def attachment_name(file: streams.AttachmentView) -> str:

@@ -194,7 +194,7 @@ def test_a_hostile_mail_runs_nothing_and_asks_nobody(visit: Visit, live_server: 
             context = browser.new_context()
             context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
             asked: list[str] = []
-            context.on("request", lambda request: asked.append(request.url))
+            context.on("requestfinished", lambda request: asked.append(request.url))
             page = context.new_page()
             for tail in ("", "body/"):
                 page.goto(f"{live_server.url}{path}{tail}", wait_until="networkidle")
@@ -203,9 +203,10 @@ def test_a_hostile_mail_runs_nothing_and_asks_nobody(visit: Visit, live_server: 
                 assert body.locator("html").get_attribute("data-ran") is None
                 assert page.url == f"{live_server.url}{path}{tail}"
                 if not tail:
-                    body.locator("#link").click()
+                    body.get_by_text("Click here").click()
                     page.wait_for_load_state("networkidle")
                     assert page.url == f"{live_server.url}{path}"
             browser.close()
     assert seen == []
-    assert [url for url in asked if url.startswith(there) and not url.endswith("/link")] == []
+    assert asked
+    assert [url for url in asked if not url.startswith(live_server.url)] == []

@@ -97,7 +97,7 @@ def test_a_mailbox_of_another_job_is_shown_with_its_name_and_refused(
         ("name", {"name": "n" * 300}, "at most 200"),
         ("name", {"name": "Acme job"}, "has this name already"),
         ("allocation", {"allocation": ""}, "This field is required."),
-        ("allocation", {"allocation": "nonsense"}, "valid choice"),
+        ("allocation", {"allocation": "nonsense"}, "not a valid"),
         ("scope", {"scope": "galaxy"}, "valid choice"),
         ("mailboxes", {"scope": "mailboxes"}, "Choose at least one mailbox"),
         ("mailboxes", {"scope": "mailboxes", "mailboxes": ["x"]}, "not a valid"),
