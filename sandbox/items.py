@@ -10,6 +10,7 @@ from backups.streams import from_mime, index_record, read_item, validate, write_
 from backups.streams.properties import BINARY, TIME, Property
 from backups.streams.tags import CREATION_TIME, LAST_MODIFICATION_TIME
 from sandbox.records import NewItem
+from sandbox.store import Store
 
 SERVER_BUILD = (15, 20, 9436)
 """The build that the sandbox writes into streams on import: not the one that mail arrives with."""
@@ -20,6 +21,14 @@ _SOURCE_KEY, _CHANGE_KEY, _PREDECESSORS = 0x65E0, 0x65E2, 0x65E3
 """PidTagSourceKey, PidTagChangeKey and PidTagPredecessorChangeList (MS-OXPROPS)."""
 _REWRITTEN = frozenset({*_DATES, _SOURCE_KEY, _CHANGE_KEY, _PREDECESSORS})
 _COUNTER_BYTES = 6
+_HOMES = {
+    "IPM.APPOINTMENT": ("Calendar", "IPF.Appointment"),
+    "IPM.CONTACT": ("Contacts", "IPF.Contact"),
+    "IPM.DISTLIST": ("Contacts", "IPF.Contact"),
+    "IPM.TASK": ("Tasks", "IPF.Task"),
+    "IPM.ACTIVITY": ("Journal", "IPF.Journal"),
+    "IPM.STICKYNOTE": ("Notes", "IPF.StickyNote"),
+}
 
 
 def from_mail(raw: bytes) -> NewItem:
@@ -33,6 +42,24 @@ def from_stream(payload: bytes, moment: datetime | None = None) -> NewItem:
     date = moment or record.received_at or record.sent_at or _UNDATED
     text = date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return NewItem(payload, record.item_class, record.message_id or "", text, text)
+
+
+def home_of(item_class: str) -> tuple[str, str] | None:
+    """(name, container class) of the folder to which an item of the class belongs; None: mail."""
+    kind = item_class.upper()
+    for prefix, home in _HOMES.items():
+        if kind == prefix or kind.startswith(f"{prefix}."):
+            return home
+    return None
+
+
+def folder_for(store: Store, mailbox: str, home: tuple[str, str]) -> str:
+    """The id of such a folder in a mailbox, created where it is missing."""
+    name, container_class = home
+    for folder in store.folders(mailbox):
+        if folder.type == container_class:
+            return folder.id
+    return store.add_folder(mailbox, "msgfolderroot", name, container_class).id
 
 
 def as_imported(payload: bytes, moment: datetime) -> NewItem:

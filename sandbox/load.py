@@ -1,4 +1,4 @@
-"""Loads a folder of real mail into mailboxes, and accounts for every file that is there."""
+"""Loads a folder of mail, calendars and contacts into mailboxes; accounts for every file in it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from backups.streams import StreamError
-from sandbox.items import from_mail
+from backups.streams import (
+    Made,
+    MailError,
+    StreamError,
+    from_mime,
+    read_ics,
+    read_msg,
+    read_vcard,
+)
+from sandbox.items import folder_for, from_stream, home_of
 from sandbox.records import NewItem
 from sandbox.store import Store
 
@@ -31,7 +39,8 @@ _QUOTED = re.compile(rb">+From ")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """``name`` is the path below the folder, with ``#number`` for a message of an mbox."""
+    """``name`` is the path below the folder, with ``#`` and a number or label for one object of
+    several in a file."""
 
     name: str
     reason: str
@@ -39,13 +48,16 @@ class Refusal:
 
 @dataclass(slots=True)
 class LoadReport:
-    """``found`` counts messages of an mbox one by one and any other file as one; it is always
-    ``loaded`` plus the refusals. ``bytes`` are those of the loaded messages as they came."""
+    """``found`` counts messages of an mbox and objects of a calendar or vCard file one by one and
+    any other file as one; it is always ``loaded`` plus the refusals. A series with its changed
+    occurrences is one object. ``notes`` name what an item holds as text only. ``bytes`` are those
+    of the streams that were made."""
 
     found: int = 0
     loaded: int = 0
     bytes: int = 0
     refused: list[Refusal] = field(default_factory=list)
+    notes: list[Refusal] = field(default_factory=list)
 
 
 def load_folder(
@@ -54,30 +66,30 @@ def load_folder(
     folder: Path,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
-    """Put every ``.eml`` and ``.mbox`` below ``folder`` into the mailboxes (ids).
+    """Put every ``.eml``, ``.mbox``, ``.ics``, ``.vcf`` and ``.msg`` below ``folder`` into the
+    mailboxes (ids).
 
-    Which mailbox and folder a message goes to depends on its name alone. Loading twice puts
-    everything in twice. Raises NotADirectoryError for a folder that is none.
+    Which mailbox an item goes to depends on its name alone; its class says whether it goes to the
+    calendar, the contacts, the tasks or among the mail. Loading twice puts everything in twice.
+    Raises NotADirectoryError for a folder that is none.
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
     if not mailboxes:
         raise ValueError("there is no mailbox to load into")
-    targets = [
-        (mailbox, store.folder_at(mailbox, path).id) for mailbox in mailboxes for path in FOLDERS
-    ]
+    targets = _Targets(store, mailboxes)
     report = LoadReport()
     batch = _Batch(store)
-    for name, raw in _messages(folder, report):
+    for name, made in _objects(folder):
         report.found += 1
-        try:
-            item = from_mail(raw)
-        except (StreamError, ValueError, LookupError) as error:
-            report.refused.append(Refusal(name, f"not a message: {error}"))
+        report.notes += [Refusal(name, note) for note in made.notes]
+        if made.payload is None:
+            report.refused.append(Refusal(name, made.reason))
             continue
-        batch.add(*targets[_choice(name, len(targets))], item)
+        item = from_stream(made.payload)
+        batch.add(*targets.of(name, item), item)
         report.loaded += 1
-        report.bytes += len(raw)
+        report.bytes += len(made.payload)
         if progress:
             progress(report)
     batch.flush()
@@ -132,26 +144,75 @@ class _Batch:
         self._bytes = 0
 
 
-def _messages(folder: Path, report: LoadReport) -> Iterator[tuple[str, bytes]]:
-    """(name, raw message) of each message; what is none goes to the report as refused."""
+class _Targets:
+    """Where an item goes: a mailbox by its name, and a folder by its class or its name."""
+
+    def __init__(self, store: Store, mailboxes: Sequence[str]) -> None:
+        self._store = store
+        self._mailboxes = mailboxes
+        self._mail = [
+            (mailbox, store.folder_at(mailbox, path).id)
+            for mailbox in mailboxes
+            for path in FOLDERS
+        ]
+        self._homes: dict[tuple[str, tuple[str, str]], str] = {}
+
+    def of(self, name: str, item: NewItem) -> tuple[str, str]:
+        home = home_of(item.item_class)
+        if home is None:
+            return self._mail[_choice(name, len(self._mail))]
+        # All of a file stays together: a calendar taken apart is none.
+        mailbox = self._mailboxes[_choice(name.partition("#")[0], len(self._mailboxes))]
+        if (mailbox, home) not in self._homes:
+            self._homes[mailbox, home] = folder_for(self._store, mailbox, home)
+        return mailbox, self._homes[mailbox, home]
+
+
+def _objects(folder: Path) -> Iterator[tuple[str, Made]]:
+    """(name, what became of it) of each object of each file; a file without any is one."""
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
-        kind = path.suffix.lower()
-        try:
-            raw = path.read_bytes() if kind in (".eml", ".mbox") else b""
-        except OSError as error:
-            kind, reason = "", error.strerror or type(error).__name__
-        else:
-            reason = "neither .eml nor .mbox" if kind else "no extension"
-        if kind == ".eml":
-            yield name, raw
+        read = _READERS.get(path.suffix.lower())
+        if read is None:
+            kind = path.suffix.lower()
+            reason = f"{kind} files are not read" if kind else "no extension"
+            yield name, Made(name, reason=reason)
             continue
-        messages = list(split_mbox(raw)) if kind == ".mbox" else []
-        for number, message in enumerate(messages, start=1):
-            yield f"{name}#{number}", message
-        if not messages:
-            report.found += 1
-            report.refused.append(Refusal(name, reason if kind != ".mbox" else "no message in it"))
+        try:
+            for made in read(path.read_bytes()):
+                yield f"{name}#{made.label}" if made.label else name, made
+        except MailError as error:
+            yield name, Made(name, reason=str(error))
+        except OSError as error:
+            yield name, Made(name, reason=error.strerror or type(error).__name__)
+
+
+def _read_mail(raw: bytes, label: str = "") -> Iterator[Made]:
+    try:
+        yield Made(label, from_mime(raw))
+    except (StreamError, ValueError, LookupError) as error:
+        yield Made(label, reason=f"not a message: {error}")
+
+
+def _read_mbox(raw: bytes) -> Iterator[Made]:
+    number = 0
+    for number, message in enumerate(split_mbox(raw), start=1):
+        yield from _read_mail(message, str(number))
+    if not number:
+        raise MailError("no message in it")
+
+
+def _read_message_file(raw: bytes) -> Iterator[Made]:
+    yield replace(read_msg(raw), label="")
+
+
+_READERS: dict[str, Callable[[bytes], Iterator[Made]]] = {
+    ".eml": _read_mail,
+    ".mbox": _read_mbox,
+    ".ics": read_ics,
+    ".vcf": read_vcard,
+    ".msg": _read_message_file,
+}
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,4 +1,5 @@
-"""The sample organizations of the demo: Acme and Globex, with mail that looks like mail.
+"""The sample organizations of the demo: Acme and Globex, with mail that looks like mail,
+calendars, contacts and tasks.
 
 Everything follows from fixed seeds and dates, so two sandboxes filled by this hold the same.
 """
@@ -13,8 +14,9 @@ from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
 from html import escape
 
-from sandbox.items import from_mail
+from sandbox.items import folder_for, from_mail, home_of
 from sandbox.records import Directory, NewItem, User
+from sandbox.sample_calendar import calendar_of, contacts_of
 from sandbox.sample_files import SampleFile, report_csv, report_pdf, screenshot_png
 from sandbox.sample_texts import CLOSINGS, NOTICES, SENTENCES, TOPICS, Topic
 from sandbox.store import Store
@@ -106,6 +108,17 @@ class _Sample:
             self._write_notices(user)
         for (mailbox, path), items in self._mail.items():
             self._store.add_items(mailbox, self._store.folder_at(mailbox, path).id, items)
+        for number, user in enumerate(self._staff):
+            own = calendar_of(user, self._staff, number)
+            self._put_home(user, [*own, *contacts_of(self._files[0])])
+
+    def _put_home(self, user: User, items: list[NewItem]) -> None:
+        """Events, contacts and tasks, each into the folder of its kind."""
+        for item in items:
+            home = home_of(item.item_class)
+            if user.mailbox and home:
+                folder = folder_for(self._store, user.mailbox, home)
+                self._store.add_item(user.mailbox, folder, item)
 
     def _write_thread(self, topic: Topic, number: int) -> None:
         people = self._dice.sample(self._staff, self._dice.randint(2, len(self._staff)))

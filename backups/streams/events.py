@@ -41,7 +41,6 @@ _ROLES: Final = {"OPT-PARTICIPANT": tags.RECIPIENT_CC, "NON-PARTICIPANT": tags.R
 _RESOURCES: Final = frozenset({"RESOURCE", "ROOM"})
 _ORGANIZER_FLAGS: Final = 3
 _MEETING, _CANCELLED = 1, 4
-_EXCEPTION: Final = 2
 _EXCEPTION_CLASS: Final = "IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}"
 _RECURRENCE_TYPES: Final = {
     Frequency.DAILY: 1,
@@ -288,7 +287,7 @@ def _change(series: Moment, override: Entry, draft: Draft) -> Change:
         integer(tags.RENDERING_POSITION, -1),
         time(tags.EXCEPTION_START, local.replace(tzinfo=series.utc.tzinfo)),
         time(tags.EXCEPTION_END, (local + span).replace(tzinfo=series.utc.tzinfo)),
-        integer(tags.ATTACHMENT_FLAGS, _EXCEPTION),
+        integer(tags.ATTACHMENT_FLAGS, tags.ATTACHMENT_IS_EXCEPTION),
         flag(tags.ATTACHMENT_HIDDEN, True),
     ]
     draft.attachments.append(Attachment(properties, inner.item()))

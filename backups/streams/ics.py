@@ -21,6 +21,7 @@ from backups.streams.recurrence import Recurrence, decode
 from backups.streams.rules import rule_of
 from backups.streams.stream import open_stream
 from backups.streams.tokens import Node, Owner
+from backups.streams.view import is_exception
 from backups.streams.zones import defined_name, olson_name
 
 PRODUCT: Final = "-//Stowage//Mailbox backup//EN"
@@ -33,7 +34,6 @@ _PRIORITIES: Final = {0: 9, 2: 1}
 _ROLES: Final = {1: "REQ-PARTICIPANT", 2: "OPT-PARTICIPANT", 3: "NON-PARTICIPANT"}
 _ORGANIZER: Final = 2
 _CANCELLED: Final = 4
-_EXCEPTION: Final = 2
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SINGLE: Final = frozenset({"DTSTART", "DTEND", "DUE", "DTSTAMP", "UID", "SUMMARY", "SEQUENCE"})
 """Properties of which a component has one."""
@@ -192,8 +192,7 @@ def _repeat(event: Event, series: Recurrence, zone: tzinfo, whole_day: bool) -> 
 def _exceptions(root: Node, content: bytes) -> Iterator[Node]:
     """The embedded messages of occurrences that differ (MS-OXOCAL 2.2.10)."""
     for attachment in root.nodes(Owner.ATTACHMENT):
-        flags = Fields(attachment, content, []).integer(tags.ATTACHMENT_FLAGS) or 0
-        if flags & _EXCEPTION:
+        if is_exception(attachment, content):
             yield from attachment.nodes(Owner.MESSAGE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backups.streams import tags
@@ -73,7 +73,10 @@ def message_view(payload: bytes) -> MessageView:
         return view_of(Node(Owner.MESSAGE, 0), b"", [str(error)])
     if stream.scan.fault is not None:
         note(notes, str(stream.scan.fault))
-    return view_of(stream.scan.root, stream.content, notes)
+    view = view_of(stream.scan.root, stream.content, notes)
+    nodes = list(stream.scan.root.nodes(Owner.ATTACHMENT))
+    shown = (a for a in view.attachments if not is_exception(nodes[a.number], stream.content))
+    return replace(view, attachments=tuple(shown))
 
 
 def view_of(node: Node, content: bytes, notes: list[str]) -> MessageView:
@@ -101,6 +104,12 @@ def view_of(node: Node, content: bytes, notes: list[str]) -> MessageView:
         notes=tuple(notes),
         facts=facts_of(fields),
     )
+
+
+def is_exception(node: Node, content: bytes) -> bool:
+    """Whether an attachment is an occurrence of a series that differs (MS-OXOCAL 2.2.10)."""
+    flags = Fields(node, content, []).integer(tags.ATTACHMENT_FLAGS) or 0
+    return bool(flags & tags.ATTACHMENT_IS_EXCEPTION)
 
 
 def _html(fields: Fields, notes: list[str]) -> str:

@@ -42,16 +42,58 @@ def test_every_file_is_loaded_or_refused_with_a_reason(
     (mail / "empty.mbox").write_bytes(b"")
     (mail / "empty.eml").write_bytes(b"")
     (mail / "README").write_bytes(b"From: somebody\n\n")
+    (mail / "outlook.pst").write_bytes(b"!BDN")
     (mail / "card.vcf").write_bytes(b"BEGIN:VCARD")
     (mail / "dangling.eml").symlink_to(tmp_path / "nowhere")
     report = load_folder(store, mailboxes, mail)
     refused = {refusal.name: refusal.reason for refusal in report.refused}
-    assert refused.keys() == {"empty.mbox", "empty.eml", "README", "card.vcf", "dangling.eml"}
+    assert refused.keys() == {
+        "empty.mbox",
+        "empty.eml",
+        "README",
+        "card.vcf#card 1",
+        "outlook.pst",
+        "dangling.eml",
+    }
+    assert refused["outlook.pst"] == ".pst files are not read"
     assert refused["README"] == "no extension"
     assert all(refused.values())
     assert report.loaded == 21 + 3
     assert report.found == report.loaded + len(report.refused)
     assert sum(items for _, _, items, _ in store.counts()) == report.loaded
+
+
+CALENDAR = (
+    b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:One\nDTSTART:20260301T100000Z\nEND:VEVENT\n"
+    b"BEGIN:VEVENT\nSUMMARY:Two\nDTSTART:soon\nEND:VEVENT\n"
+    b"BEGIN:VEVENT\nSUMMARY:Three\nDTSTART:20260303T100000Z\nEND:VEVENT\n"
+    b"BEGIN:VTODO\nSUMMARY:Do it\nEND:VTODO\nEND:VCALENDAR\n"
+)
+CARD = b"BEGIN:VCARD\nVERSION:3.0\nFN:Anna\nEND:VCARD\n"
+
+
+def test_events_contacts_and_tasks_go_to_the_folders_of_their_kind(
+    store: Store, mailboxes: list[str], tmp_path: Path
+):
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "three.ics").write_bytes(CALENDAR)
+    (tmp_path / "mail" / "cards.vcf").write_bytes(CARD * 2)
+    report = load_folder(store, mailboxes, tmp_path / "mail")
+    assert (report.found, report.loaded) == (6, 5)
+    assert [(r.name, r.reason) for r in report.refused] == [
+        ("three.ics#event 2, Two", "DTSTART is no date: soon")
+    ]
+    held = {
+        (folder.name, folder.type): folder.items
+        for mailbox in mailboxes
+        for folder in store.folders(mailbox)
+        if folder.items
+    }
+    assert held == {
+        ("Calendar", "IPF.Appointment"): 2,
+        ("Contacts", "IPF.Contact"): 2,
+        ("Tasks", "IPF.Task"): 1,
+    }
 
 
 def test_mail_is_spread_the_same_way_each_time(tmp_path: Path):
@@ -137,3 +179,18 @@ def test_the_sample_has_people_rooms_threads_attachments_and_many_scripts(filled
     assert any(subject.startswith("Re: ") for subject in subjects)
     assert {name.rpartition(".")[2] for name in shared} == {"png", "pdf", "csv"}
     assert all(len(people) > 1 for people in shared.values())
+
+
+def test_everybody_in_the_sample_has_a_calendar_contacts_and_a_task(filled: Store):
+    acme = filled.directory("acme.example")
+    for user in filled.users(acme.id):
+        if user.kind not in ("user", "shared"):
+            continue
+        items = {
+            folder.name: filled.items(folder.id) for folder in filled.folders(user.mailbox or "")
+        }
+        assert [len(items[name]) for name in ("Calendar", "Contacts", "Tasks")] == [3, 3, 1]
+        weekly = message_view(filled.payload(user.mailbox or "", items["Calendar"][0].id))
+        assert weekly.subject == f"Weekly meeting of {user.name}"
+        assert dict(weekly.facts)["Repeats"] == "weekly, on MO, 20 times, 1 changed, 1 left out"
+        assert len(weekly.to) == 4

@@ -21,8 +21,13 @@ def published() -> Path:
 @pytest.fixture(scope="session")
 def mails() -> list[Path]:
     """Every file of the real mail, in order of name."""
+    return corpus_files("mail")
+
+
+def corpus_files(kind: str) -> list[Path]:
+    """The files of one folder of the corpus, in order of name; skips the test without it."""
     corpus = os.environ.get("STOWAGE_CORPUS", "")
-    folder = Path(corpus) / "mail"
+    folder = Path(corpus) / kind
     if not corpus or not folder.is_dir():
         pytest.skip("STOWAGE_CORPUS names no unpacked corpus")
     return sorted(path for path in folder.rglob("*") if path.is_file())

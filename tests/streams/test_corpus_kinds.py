@@ -1,0 +1,175 @@
+"""Real calendars, cards and Outlook files: each object becomes a stream or is named."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+import icalendar
+import olefile
+import pytest
+import vobject
+
+from backups.parts import join
+from backups.streams import (
+    Made,
+    MailError,
+    export_file,
+    index_record,
+    message_view,
+    open_stream,
+    read_ics,
+    read_item,
+    read_msg,
+    read_vcard,
+    write_item,
+)
+from backups.streams.properties import BINARY, FIXED_SIZES, STRING, UNICODE
+
+from .conftest import corpus_files
+
+pytestmark = pytest.mark.corpus
+
+Reader = Callable[[bytes], Iterator[Made]]
+
+
+def objects(kind: str, read: Reader) -> Iterator[tuple[Path, Made]]:
+    """Every object of every file; of a file without any, one whose label is empty."""
+    for path in corpus_files(kind):
+        try:
+            for made in read(path.read_bytes()):
+                assert (made.payload is None) == bool(made.reason), path
+                yield path, made
+        except MailError as error:
+            yield path, Made("", reason=str(error))
+
+
+def proven(path: Path, payload: bytes) -> None:
+    stream = open_stream(payload)
+    stream.summary()
+    item = stream.cut()
+    assert join(item.recipe, [part.data for part in item.parts]) == payload, path
+    assert write_item(stream.item()) == payload, path
+    assert stream.index().notes == (), path
+
+
+def by_reason(refused: list[str]) -> dict[str, int]:
+    """How often each kind of reason was given."""
+    counts: dict[str, int] = {}
+    for reason in refused:
+        known = next((k for k in ICS_REASONS if k in reason), reason)
+        counts[known] = counts.get(known, 0) + 1
+    return counts
+
+
+ICS_REASONS = {
+    "it has no DTSTART": 91,
+    "is no item": 38,
+    "holds no calendar object": 57,
+    "is no date": 13,
+    "Wrong datetime format": 3,
+    "it ends before": 1,
+}
+"""Why objects of the corpus' 550 calendar files are not made, and of how many."""
+
+
+def test_every_calendar_object_becomes_a_stream_or_is_named():
+    refused = []
+    made_count = 0
+    for path, made in objects("ics", read_ics):
+        if made.payload is None:
+            refused.append(made.reason)
+            continue
+        made_count += 1
+        proven(path, made.payload)
+    assert made_count > 4100
+    assert by_reason(refused) == ICS_REASONS
+
+
+def test_calendar_objects_are_written_so_that_they_read_the_same():
+    """icalendar reads what is written; the key fields are those of the item."""
+    for path, made in objects("ics", read_ics):
+        if made.payload is None:
+            continue
+        suffix, raw = export_file(made.payload)
+        assert suffix == ".ics", path
+        components = [c for c in icalendar.Calendar.from_ical(raw).subcomponents if c.get("UID")]
+        record = index_record(made.payload)
+        written = str(components[0].get("SUMMARY"))
+        assert written.replace("\n", "") == record.subject.replace("\r\n", ""), path
+        (again, *_) = read_ics(raw)
+        assert again.payload is not None, (path, again.reason)
+        back = index_record(again.payload)
+        assert (back.start_at, back.to) == (record.start_at, record.to), path
+        first, second = read_item(made.payload), read_item(again.payload)
+        for tag in (0x1000, 0x0036, 0x0017):
+            assert value(first, tag) == value(second, tag), path
+
+
+def value(item: object, tag: int) -> object:
+    found = item.find(tag)  # type: ignore[attr-defined]
+    return None if found is None else found.value
+
+
+def test_every_card_becomes_a_contact_that_another_parser_reads():
+    refused = {}
+    cards = 0
+    for path, made in objects("vcf", read_vcard):
+        if made.payload is None:
+            refused[path.name] = made.reason
+            continue
+        cards += 1
+        proven(path, made.payload)
+        suffix, raw = export_file(made.payload)
+        assert suffix == ".vcf", path
+        card = vobject.readOne(raw.decode())
+        assert card.fn.value.strip() == index_record(made.payload).subject.strip(), path
+        (again,) = read_vcard(raw)
+        assert again.payload is not None
+        assert typed_facts(again.payload) == typed_facts(made.payload), path
+    assert cards > 1100
+    assert refused == {
+        "Cropped_2_1.vcf": "it ends before END:VCARD",
+        "Empty.vcf": "the file holds no vCard",
+        "v21_nest.vcf": "it ends before END:VCARD",
+    }
+
+
+def typed_facts(payload: bytes) -> list[tuple[str, str]]:
+    return [fact for fact in message_view(payload).facts if fact[0] != "Kept as text"]
+
+
+def test_outlook_files_keep_their_properties():
+    """Read a second time by olefile alone: every property of the message is in the stream."""
+    compared = 0
+    for path in corpus_files("msg"):
+        raw = path.read_bytes()
+        made = read_msg(raw)
+        assert made.payload is not None, (path, made.reason)
+        proven(path, made.payload)
+        item = read_item(made.payload)
+        ours = {(p.id, p.kind): p.raw for p in item.properties if p.name is None}
+        with olefile.OleFileIO(BytesIO(raw)) as file:
+            table = file.openstream("__properties_version1.0").read()[32:]
+            for at in range(0, len(table) - 15, 16):
+                kind, number = struct.unpack_from("<HH", table, at)
+                stream = f"__substg1.0_{number:04X}{kind:04X}"
+                if number >= 0x8000:
+                    continue
+                if kind in FIXED_SIZES and FIXED_SIZES[kind] <= 8:
+                    expected = table[at + 8 : at + 8 + FIXED_SIZES[kind]]
+                    assert ours[number, kind] == expected, (path, stream)
+                elif kind in (STRING, BINARY) and file.exists(stream):
+                    data = file.openstream(stream).read()
+                    key = (number, UNICODE if kind == STRING else kind)
+                    assert ours[key] == data + (b"\0\0" if kind == STRING else b""), (path, stream)
+                else:
+                    continue
+                compared += 1
+            entries = file.listdir(streams=False, storages=True)
+            top = [entry[0] for entry in entries if len(entry) == 1]
+        assert len(item.recipients) == sum(name.startswith("__recip") for name in top), path
+        assert len(item.attachments) == sum(name.startswith("__attach") for name in top), path
+    assert compared > 3800
