@@ -105,12 +105,12 @@ def sandbox(folder: Path, port: int) -> Child:
     )
 
 
-def portal(host: str, port: int, *, proxy_queue: str) -> list[Child]:
+def portal(host: str, port: int, *, proxy_queue: str, proxy_tasks: int = 2) -> list[Child]:
     """Everything beside the database: web, scheduler, control worker and the default proxy."""
     return [
         web(host, port),
         worker("control", [CONTROL, INTERACTIVE], concurrency=2),
-        worker("proxy", [proxy_queue], concurrency=2),
+        worker("proxy", [proxy_queue], concurrency=proxy_tasks),
         scheduler(),
     ]
 

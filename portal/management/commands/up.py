@@ -34,8 +34,12 @@ class Command(BaseCommand):
         try:
             with supervisor:
                 prepare(supervisor)
-                queue = default_proxy().queue
-                supervisor.start(processes.portal(host, port, proxy_queue=queue))
+                proxy = default_proxy()
+                supervisor.start(
+                    processes.portal(
+                        host, port, proxy_queue=proxy.queue, proxy_tasks=proxy.tasks_at_once
+                    )
+                )
                 supervisor.say(f"ready on http://{host}:{port}/")
                 supervisor.run_forever()
         except SupervisorError as error:
