@@ -11,9 +11,12 @@ from backups.infrastructure.models import Repository
 from backups.infrastructure.services import allocate
 from tenants.isolation.scope import OPERATOR, tenant_scope
 from tenants.models import Tenant
+from tenants.notifications.recipients import Events, add_recipient
 from tenants.people.permissions import Role
 from tenants.people.services import invite
 from tenants.services import create_tenant
+
+EVERYTHING = Events(on_success=True, on_warning=True, on_failure=True)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ def onboard(
     share: Share | None = None,
     person_id: UUID | None = None,
 ) -> Tenant:
-    """Create a tenant with its share, and invite its first administrator by e-mail.
+    """Create a tenant with its share, and invite its first administrator by e-mail, who also
+    becomes the first recipient of its sessions' results.
 
     Tenant and share are one transaction of the operator, the invitation one of the tenant after
     it: what breaks off between the two leaves a tenant whose page offers to invite. Raises
@@ -53,4 +57,6 @@ def onboard(
             )
     with tenant_scope(tenant.pk):
         invite(email=email, role=Role.ADMINISTRATOR, name=person_name, person_id=person_id)
+        # Somebody has to hear when a backup fails; the tenant changes this on its own page.
+        add_recipient(email=email, events=EVERYTHING, person_id=person_id)
     return tenant

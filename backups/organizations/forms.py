@@ -145,4 +145,6 @@ class ConnectForm(CredentialForm):
     @property
     def advanced_open(self) -> bool:
         """Whether something in the folded part was changed or is wrong."""
-        return any(name in self.errors or name in self.changed_data for name in self.ADVANCED)
+        return self.is_bound and any(
+            name in self.errors or name in self.changed_data for name in self.ADVANCED
+        )

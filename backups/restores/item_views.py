@@ -76,8 +76,8 @@ def attachment(
         payload = looking.payload_of(version)
     except Unreadable as error:
         return _back(request, version, str(error))
-    files = streams.message_view(payload).attachments
-    if number >= len(files):
+    files = {file.number: file for file in streams.message_view(payload).attachments}
+    if number not in files:
         raise Http404
     try:
         content = streams.attachment_content(payload, number)

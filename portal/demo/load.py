@@ -64,9 +64,11 @@ def _load_folder(store: Store, mail: Path, say: Callable[[str], None]) -> None:
     report = load_folder(store, mailboxes, mail, _show)
     for refusal in report.refused:
         say(f"  not loaded: {refusal.name}: {refusal.reason}")
+    for note in report.notes:
+        say(f"  loaded, but: {note.name}: {note.reason}")
     say(f"{report.found} found, {report.loaded} loaded, {len(report.refused)} not loaded.")
     if not report.loaded:
-        raise LoadRefused(f"There is no mail that could be loaded in {mail}.")
+        raise LoadRefused(f"There is nothing that could be loaded in {mail}.")
 
 
 def _show(report: LoadReport) -> None:

@@ -78,12 +78,16 @@ def complaints() -> Complaints:
 
 
 @pytest.fixture
-def page(browser: Browser, portal: Portal, complaints: Complaints) -> Iterator[Page]:
+def page(
+    browser: Browser, portal: Portal, complaints: Complaints, tmp_path: Path
+) -> Iterator[Page]:
     context = browser.new_context(base_url=portal.url, viewport={"width": 1280, "height": 900})
     opened = context.new_page()
     opened.set_default_timeout(20_000)
     complaints.watch(opened)
     yield opened
+    # Where it stopped is half of what a failure has to say.
+    opened.screenshot(path=tmp_path / "last.png", full_page=True)
     context.close()
 
 

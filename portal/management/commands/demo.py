@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="the web server's port")
-        parser.add_argument("--mail", type=Path, help="a folder of .eml and .mbox files to load")
+        parser.add_argument(
+            "--mail", type=Path, help="a folder of .eml, .mbox, .ics, .vcf and .msg files to load"
+        )
         parser.add_argument("--once", action="store_true", help="stop when everything is compared")
         parser.add_argument("--json", action="store_true", help="print a JSON object as last line")
 
@@ -62,7 +64,7 @@ class Command(BaseCommand):
                 [
                     processes.sandbox(stage.sandbox_dir, sandbox_port),
                     *processes.portal("127.0.0.1", port, proxy_queue=default.queue),
-                    processes.worker("proxy-2", [second.queue], concurrency=1),
+                    processes.worker("proxy-2", [second.queue], concurrency=second.tasks_at_once),
                 ]
             )
             companies = stage.companies(f"https://127.0.0.1:{sandbox_port}")
