@@ -144,6 +144,9 @@ class MailboxRun:
             with self._scope():
                 self.progress.fence()
                 projection.apply(backup, stored, self.vault)
+                if stored.commit.run == self.run_id:
+                    self._count(stored.commit)
+                self.progress.flush()
             self.progress.note(f"Took over commit {stored.commit.sequence} of an earlier worker.")
         with self._scope():
             self._cursors = projection.cursors_of(backup, self.vault)
@@ -152,6 +155,17 @@ class MailboxRun:
             rows = current.values_list("folder_id", "name", "parent_id", "well_known")
             self._folders = {folder_id: KnownFolder(*known) for folder_id, *known in rows}
         return backup
+
+    def _count(self, commit: Commit) -> None:
+        """What a dead worker of this very run stored, and could not count any more."""
+        new = len(commit.items)
+        self.progress.handle(new)
+        self.progress.count(
+            items_seen=new,
+            items_new=new,
+            items_removed=len(commit.removed_items),
+            bytes_read=sum(item.size for item in commit.items),
+        )
 
     def _worth_a_commit(self, backup: MailboxBackup) -> bool:
         if self.changes.changed or self._ledger.changed or self._started_over:

@@ -25,6 +25,8 @@ from backups.sources import (
 
 TRIES = 3
 RETRY_SECONDS = 30.0
+DATABASE_SECONDS = 5.0
+"""Our own database comes back sooner than somebody else's server."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,12 @@ class Ending:
         return cls(State.STOPPED, "Stopped by request; what was stored stays.")
 
     @classmethod
-    def again(cls, reason: str, job_state: str | None = None) -> Ending:
-        return cls(State.FAILED, reason, RETRY_SECONDS, failed=1, job_state=job_state)
+    def again(
+        cls, reason: str, *, seconds: float | None = None, job_state: str | None = None
+    ) -> Ending:
+        """A failed try: the next one after ``seconds``, or the usual pause."""
+        wait = RETRY_SECONDS if seconds is None else seconds
+        return cls(State.FAILED, reason, wait, failed=1, job_state=job_state)
 
 
 def ending_of(error: Exception) -> Ending:
@@ -70,7 +76,7 @@ def ending_of(error: Exception) -> Ending:
         case RepositoryError():
             return _of_repository(error)
         case OperationalError() | InterfaceError():
-            ending = Ending.again("The portal's database did not answer.")
+            ending = Ending.again("The portal's database did not answer.", seconds=DATABASE_SECONDS)
         case SoftTimeLimitExceeded():
             ending = Ending.again("A step took longer than a worker may take.")
         case _:
@@ -92,7 +98,8 @@ def _of_source(error: SourceError) -> Ending:
             reason = "The mailbox is not in the organization any more; what was stored stays."
             return Ending(State.WARNING, reason)
         case Unavailable():
-            return Ending.again(f"The server does not answer: {error}", Job.State.DISCONNECTED)
+            reason = f"The server does not answer: {error}"
+            return Ending.again(reason, job_state=Job.State.DISCONNECTED)
         case Retry() | CursorExpired():
             return Ending.again(f"The server does not answer as it should: {error}")
     return Ending(State.FAILED, str(error))

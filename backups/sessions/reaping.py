@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from pathlib import Path
 from uuid import UUID
 
 from django.db import connections, transaction
@@ -64,7 +65,15 @@ def _alive(owner: str) -> bool:
         return False
     except (PermissionError, ValueError):
         return True
-    return True
+    return not _is_zombie(process)
+
+
+def _is_zombie(process: str) -> bool:
+    """Whether it is dead, and only nobody has asked for its exit status (Linux, see proc(5))."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
 
 
 def _give_back(condition: str, values: list[str | list[str]]) -> set[str]:

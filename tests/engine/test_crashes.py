@@ -72,6 +72,7 @@ def test_a_worker_killed_at_any_boundary_loses_and_doubles_nothing(
     assert world.bury_workers() == {world.queue}
     session = world.work(session)
     assert session.state == State.SUCCESS, world.log(session)
+    assert (session.items_new, session.items_seen) == (6, 6)
     world.verify()
     assert sum(1 for _ in rows(world)) == 6, "no version twice"
     # Nothing is left to do: the next run finds everything in place.

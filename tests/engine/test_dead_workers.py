@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from backups.sessions.reaping import own_name, reap_dead
 from backups.sessions.slices import run_queue
 from tenants.isolation.scope import tenant_scope
 from tests.engine.world import World
+from tests.portal.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
 
@@ -34,6 +37,28 @@ def claimed_by(world: World, owner: str) -> None:
 def states(world: World) -> set[str]:
     with tenant_scope(world.id):
         return set(Task.objects.values_list("state", flat=True))
+
+
+@pytest.fixture
+def zombie() -> Iterator[int]:
+    """The number of a process that is dead and not yet waited for."""
+    process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.read()
+    stat = Path(f"/proc/{process.pid}/stat")
+    if stat.exists():
+        until(lambda: " Z " in stat.read_text(), "the process to end")
+    yield process.pid
+    process.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to ask")
+def test_a_process_that_nobody_has_waited_for_is_dead_all_the_same(
+    world: World, zombie: int
+) -> None:
+    claimed_by(world, f"{socket.gethostname()}/{zombie}/1")
+    reap_dead(world.queue)
+    assert states(world) == {"queued"}
 
 
 @pytest.mark.parametrize("owner", ["dead", "own"])
