@@ -81,7 +81,10 @@ def complaints() -> Complaints:
 def page(
     browser: Browser, portal: Portal, complaints: Complaints, tmp_path: Path
 ) -> Iterator[Page]:
-    context = browser.new_context(base_url=portal.url, viewport={"width": 1280, "height": 900})
+    # Without motion: colours that fade into each other would be measured half way.
+    context = browser.new_context(
+        base_url=portal.url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+    )
     opened = context.new_page()
     opened.set_default_timeout(20_000)
     complaints.watch(opened)

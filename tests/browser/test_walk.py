@@ -63,7 +63,7 @@ def test_from_a_new_tenant_to_its_usage(
     administrator_restores_a_deleted_mail(walk, sandbox)
     administrator_hears_of_it(portal)
     operator_reads_usage(walk, portal)
-    assert walk.wrong == []
+    assert walk.wrong == [], "\n".join(walk.wrong)
     assert complaints == []
 
 
