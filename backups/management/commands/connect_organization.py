@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from backups.management.lookups import tenant_by_slug
 from backups.organizations.models import Organization
+from backups.organizations.refusal import OrganizationRefused
 from backups.organizations.services import (
     connect_organization,
     discover_mailboxes,
@@ -15,6 +16,9 @@ from backups.organizations.services import (
 )
 from backups.sources import SourceError
 from tenants.isolation.scope import tenant_scope
+
+AUTHORITY = "https://login.microsoftonline.com"
+GRAPH = "https://graph.microsoft.com"
 
 
 class Command(BaseCommand):
@@ -27,6 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--client-id", required=True, help="of the app registration")
         parser.add_argument("--certificate", type=Path, required=True, help="PEM file")
         parser.add_argument("--private-key", type=Path, required=True, help="PEM file, unencrypted")
+        parser.add_argument("--authority", default=AUTHORITY, help="sign-in address")
+        parser.add_argument("--graph-url", default=GRAPH, help="address of Graph")
+        parser.add_argument("--trust", type=Path, help="PEM file of the authority to trust")
 
     def handle(
         self,
@@ -37,19 +44,28 @@ class Command(BaseCommand):
         client_id: str,
         certificate: Path,
         private_key: Path,
+        authority: str,
+        graph_url: str,
+        trust: Path | None,
         **options: object,
     ) -> None:
         owner = tenant_by_slug(tenant)
         with tenant_scope(owner.pk):
             if Organization.objects.filter(name=name).exists():
                 raise CommandError(f"{owner} has an organization {name} already.")
-            organization = connect_organization(
-                name=name,
-                directory=directory,
-                client_id=client_id,
-                certificate=_pem(certificate, "CERTIFICATE"),
-                private_key=_pem(private_key, "PRIVATE KEY"),
-            )
+            try:
+                organization = connect_organization(
+                    name=name,
+                    directory=directory,
+                    client_id=client_id,
+                    certificate=_pem(certificate, "CERTIFICATE"),
+                    private_key=_pem(private_key, "PRIVATE KEY"),
+                    authority=authority,
+                    graph_url=graph_url,
+                    trust=_pem(trust, "CERTIFICATE") if trust else "",
+                )
+            except OrganizationRefused as refusal:
+                raise CommandError(f"{refusal.field or 'organization'}: {refusal}") from refusal
             source = source_for(organization)
         try:
             for state in source.check():
