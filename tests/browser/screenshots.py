@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,8 +61,11 @@ OPERATOR_PAGES = {
 def main() -> int:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="stowage-pictures-") as data:
-        demo = Demo(Path(data) / "data")
+    # The pictures show paths: a plain one, the same each time.
+    data = Path(tempfile.gettempdir()) / "stowage"
+    data.mkdir()
+    try:
+        demo = Demo(data / "data")
         try:
             demo.wait()
             with sync_playwright() as playwright:
@@ -71,6 +75,8 @@ def main() -> int:
                 browser.close()
         finally:
             demo.stop()
+    finally:
+        shutil.rmtree(data)
     return 0
 
 

@@ -3,11 +3,17 @@
 Children are stopped in the order in which they are given.
 """
 
+import signal
 import sys
 from pathlib import Path
 
 from portal.child import Child
 from portal.supervisor import Supervisor, SupervisorError
+
+
+# Whoever started the tests in the background may have them ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def main(folder: str, *definitions: str) -> None:

@@ -58,6 +58,7 @@ def test_one_form_makes_a_tenant_its_share_and_an_invitation(cast: Cast, sign_in
             ("tenant.created", cast.operator.pk),
             ("allocation.created", cast.operator.pk),
             ("person.invited", cast.operator.pk),
+            ("recipient.added", cast.operator.pk),
         ]
     message = OutboxMessage.objects.using("operator").get(to="bill@initech.example")
     assert "Initech Ltd" in message.subject
