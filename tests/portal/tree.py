@@ -10,7 +10,6 @@ from pathlib import Path
 from portal.child import Child
 from portal.supervisor import Supervisor, SupervisorError
 
-
 # Whoever started the tests in the background may have them ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
