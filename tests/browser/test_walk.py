@@ -22,6 +22,24 @@ LONG = 60_000
 """Milliseconds for what workers do."""
 
 
+TENANT_PAGES = [
+    f"/t/initech/{name}/"
+    for name in ("infrastructure", "sessions", "basket", "notifications", "people")
+]
+OPERATOR_PAGES = [
+    f"/operator/{name}/"
+    for name in (
+        "sessions",
+        "exclusions",
+        "email",
+        "outbox",
+        "proxies/new",
+        "repositories/new",
+        "allocations/new",
+    )
+]
+
+
 class Walk:
     """One person's browser, and what was wrong on its way."""
 
@@ -62,7 +80,9 @@ def test_from_a_new_tenant_to_its_usage(
     administrator_protects(walk)
     administrator_restores_a_deleted_mail(walk, sandbox)
     administrator_hears_of_it(portal)
+    every_other_page_looks_right(walk, TENANT_PAGES)
     operator_reads_usage(walk, portal)
+    every_other_page_looks_right(walk, OPERATOR_PAGES)
     assert walk.wrong == [], "\n".join(walk.wrong)
     assert complaints == []
 
@@ -181,6 +201,14 @@ def administrator_hears_of_it(portal: Portal) -> None:
         lambda: any("Everyone" in str(message["Subject"]) for message in portal.mails()),
         "mails the result of the job",
     )
+
+
+def every_other_page_looks_right(walk: Walk, paths: list[str]) -> None:
+    for path in paths:
+        answer = walk.page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        walk.look()
 
 
 def operator_reads_usage(walk: Walk, portal: Portal) -> None:
