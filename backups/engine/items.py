@@ -39,6 +39,8 @@ def prepare(payload: bytes) -> Prepared:
         raise ItemRefused(f"damaged stream: {error}") from error
     try:
         index, cut = stream.index(), stream.cut()
+        # It holds the content once more, which the join below needs the memory for.
+        del stream
         if join(cut.recipe, [part.data for part in cut.parts]) == payload:
             return Prepared(cut, index.item_class, index.to_record())
         reason = "its parts did not join to the same bytes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 from django.db import OperationalError
 
 from backups.catalog import projection
+from backups.catalog.blobs import locator
 from backups.catalog.models import ItemVersion, MailboxBackup
 from backups.engine import backup, group
-from backups.repository import FolderBackend, NoSpace
+from backups.infrastructure.keys import open_vault
+from backups.repository import FolderBackend, NoSpace, decode_references
 from backups.sessions import failures, services, slices
 from backups.sessions.models import Session, State, Task
 from backups.sessions.services import LeaseLost
@@ -143,6 +146,32 @@ class TestLostLease:
             attempts = Task.objects.filter(session=session).values_list("attempt", flat=True)
             assert list(attempts) == [2, 2]
 
+    def test_what_the_old_worker_committed_is_noted_by_the_new_one(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The new one has not written anything yet, so only the fence tells them apart."""
+        original, new = backup.Vault.write_commit, []
+
+        def interrupted(vault: backup.Vault, commit: object) -> bytes:
+            if not new:
+                world.bury_workers()
+                # A task that a worker died of is claimed alone.
+                new.extend(services.claim(queue=world.queue, owner="new") for _ in range(2))
+            return original(vault, commit)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(backup.Vault, "write_commit", interrupted)
+        session = world.start()
+        claims = services.claim(queue=world.queue, owner="old")
+        slices.back_up(claims, time.monotonic() + 60)
+        assert list(rows(world)) == []
+        assert world.session(session.pk).is_open
+        assert world.session(session.pk).items_new == 0
+        for claims in new:
+            slices.back_up(claims, time.monotonic() + 60)
+        session = world.session(session.pk)
+        assert (session.state, session.items_new) == (State.SUCCESS, 6), world.log(session)
+        world.verify()
+
     def test_what_the_old_worker_asks_of_the_queue_is_refused(self, world: World) -> None:
         world.start()
         old = services.claim(queue=world.queue, owner="old")[0]
@@ -167,9 +196,11 @@ class TestLostLease:
             assert Task.objects.get(pk=old.task_id).state == State.RUNNING
 
 
+@pytest.mark.parametrize("at_once", [1, 2_000], ids=["in mid run", "at the end"])
 def test_a_database_that_fails_after_the_packs_leaves_no_commit_without_them(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
+    monkeypatch.setattr(group, "MAX_ITEMS", at_once)
     original = group.record_packs
     failing = [OperationalError("the connection is lost")]
 
@@ -224,6 +255,19 @@ class TestFullDisk:
         assert world.run_job().state == State.SUCCESS
         world.verify()
         restorable(world)
+
+
+def test_a_commit_is_applied_once_and_in_order(world: World) -> None:
+    world.run_job()
+    world.add("Inbox", "one more")
+    world.run_job()
+    with tenant_scope(world.id):
+        found = MailboxBackup.objects.get(mailbox__address=MARA)
+        vault = open_vault(world.repository.pk)
+    for stored in vault.commits(found.mailbox_id):
+        with pytest.raises(projection.HeadMoved), tenant_scope(world.id):
+            projection.apply(found, stored, vault)
+    world.verify()
 
 
 def test_a_repository_that_is_not_there_fails_the_session_and_names_no_place(
@@ -281,10 +325,6 @@ def refuse_exports(world: World) -> None:
 
 def restorable(world: World) -> None:
     """Every current item is found through the blob index, as a restore would."""
-    from backups.catalog.blobs import locator
-    from backups.infrastructure.keys import open_vault
-    from backups.repository import decode_references
-
     locate = locator(world.id, world.repository.pk)
     for address in (MARA, JUN):
         mailbox = world.mailbox(address)

@@ -64,6 +64,19 @@ def test_ticks_at_once_start_a_due_job_once(repository: Repository) -> None:
     assert start_due_jobs(now) == 0
 
 
+def test_a_tick_that_comes_late_does_not_start_a_job_again(repository: Repository) -> None:
+    """Both ticks saw it due; the first one's session is over before the second gets to it."""
+    acme = due("acme", repository)
+    now = timezone.now()
+    seen = Job.objects.using(OPERATOR).select_related("tenant").get(pk=acme.job.pk)
+    assert start_due_jobs(now) == 1
+    Session.objects.using(OPERATOR).filter(job=acme.job.pk).update(
+        state=State.SUCCESS, ended_at=now
+    )
+    assert services._start_due(seen, now) == 0
+    assert sessions(acme) == 2
+
+
 def test_a_job_that_still_runs_is_left_alone_until_its_next_time(repository: Repository) -> None:
     acme = due("acme", repository)
     now = timezone.now()
