@@ -14,7 +14,11 @@ from tenants.isolation.tables import (
 
 
 class State(models.TextChoices):
-    """States of sessions and tasks; ``TRANSITIONS`` in services.py says which follow which."""
+    """States of sessions and tasks.
+
+    Queued becomes running, failed or stopped; running becomes queued again or final. Every change
+    is a conditional UPDATE that names the state before it, and nothing follows a final one.
+    """
 
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"

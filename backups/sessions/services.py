@@ -19,12 +19,6 @@ from backups.sessions.models import FINAL, Session, SessionLog, State, Task
 from backups.sessions.notices import session_ended
 from tenants.isolation.scope import APP, OPERATOR, operator_scope, tenant_scope
 
-TRANSITIONS: dict[str, frozenset[str]] = {
-    State.QUEUED: frozenset({State.RUNNING, State.FAILED, State.STOPPED}),
-    State.RUNNING: frozenset({State.QUEUED, *FINAL}),
-}
-"""Which state may follow which; a final state is followed by none."""
-
 MAILBOXES_PER_SLICE = 4
 
 # The first part picks and locks the best task, the second adds others of its session. A task
