@@ -64,7 +64,13 @@ class Job(IdentifiedTenantModel):
             models.UniqueConstraint(fields=["tenant", "name"], name="one_job_per_name"),
             models.CheckConstraint(
                 condition=Q(schedule="manual", interval_minutes=None, daily_at=None)
-                | Q(schedule="interval", interval_minutes__gte=5, daily_at=None)
+                | Q(
+                    schedule="interval",
+                    # By itself: an empty value makes ">= 5" unknown, which a check lets pass.
+                    interval_minutes__isnull=False,
+                    interval_minutes__gte=5,
+                    daily_at=None,
+                )
                 | Q(schedule="daily", interval_minutes=None, daily_at__isnull=False),
                 name="schedule_is_complete",
             ),
