@@ -7,8 +7,8 @@ import uuid
 from datetime import UTC, datetime
 
 from backups.streams import from_mime, index_record, read_item, validate, write_item
-from backups.streams.properties import BINARY, TIME, Property
-from backups.streams.tags import CREATION_TIME, LAST_MODIFICATION_TIME
+from backups.streams.native.properties import BINARY, TIME, Property
+from backups.streams.native.tags import CREATION_TIME, LAST_MODIFICATION_TIME
 from sandbox.records import NewItem
 from sandbox.store import Store
 

@@ -3,20 +3,20 @@
 Knows neither Django nor where the bytes come from or go to.
 """
 
-from backups.streams.calendars import from_ics, read_ics
-from backups.streams.contacts import from_vcard, read_vcard
-from backups.streams.container import ServerBuild, decode_export
-from backups.streams.eml import attachment_content, to_eml
+from backups.streams.calendars.read import from_ics, read_ics
+from backups.streams.calendars.write import write_ics
+from backups.streams.contacts.read import from_vcard, read_vcard
+from backups.streams.contacts.write import write_vcf
 from backups.streams.errors import MailError, StreamError, StreamTruncated, StreamUnknown
-from backups.streams.export import export_file, safe_name
-from backups.streams.ics import write_ics
-from backups.streams.index import IndexRecord
-from backups.streams.item import Attachment, Item, Recipient, write_item
+from backups.streams.export.files import export_file, safe_name
 from backups.streams.made import Made
-from backups.streams.mime import from_mime
-from backups.streams.msg import from_msg, read_msg
-from backups.streams.properties import Property, PropertyName
-from backups.streams.stream import (
+from backups.streams.mail.eml import attachment_content, to_eml
+from backups.streams.mail.mime import from_mime
+from backups.streams.native.container import ServerBuild, decode_export
+from backups.streams.native.index import IndexRecord
+from backups.streams.native.item import Attachment, Item, Recipient, write_item
+from backups.streams.native.properties import Property, PropertyName
+from backups.streams.native.stream import (
     ItemStream,
     StreamSummary,
     cut,
@@ -26,8 +26,8 @@ from backups.streams.stream import (
     read_item,
     validate,
 )
-from backups.streams.vcf import write_vcf
-from backups.streams.view import (
+from backups.streams.outlook.msg_read import from_msg, read_msg
+from backups.streams.views.message import (
     AttachmentView,
     MessageView,
     Person,

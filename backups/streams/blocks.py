@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from backups.streams.charsets import decode_text
+from backups.streams.native.charsets import decode_text
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _EDGE = re.compile(r"\s*(BEGIN|END)\s*:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)

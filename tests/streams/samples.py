@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from datetime import UTC, datetime
 
-from backups.streams import Attachment, Item, Property, PropertyName, Recipient, tags
-from backups.streams.properties import (
+from backups.streams import Attachment, Item, Property, PropertyName, Recipient
+from backups.streams.native import tags
+from backups.streams.native.properties import (
     BINARY,
     BOOLEAN,
     INTEGER32,

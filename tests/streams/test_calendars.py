@@ -14,18 +14,17 @@ from backups.streams import (
     from_ics,
     index_record,
     message_view,
-    names,
     read_ics,
     read_item,
-    tags,
     validate,
     write_ics,
     write_item,
 )
-from backups.streams.recurrence import Change, End, Frequency, Pattern, Recurrence, Shape
-from backups.streams.recurrence import decode as decode_recurrence
-from backups.streams.recurrence import encode as encode_recurrence
-from backups.streams.zones import defined_name, definition, offsets, zone_named
+from backups.streams.calendars.recurrence import Change, End, Frequency, Pattern, Recurrence, Shape
+from backups.streams.calendars.recurrence import decode as decode_recurrence
+from backups.streams.calendars.recurrence import encode as encode_recurrence
+from backups.streams.calendars.zones import defined_name, definition, offsets, zone_named
+from backups.streams.native import names, tags
 
 from .samples import BUILD, letter
 

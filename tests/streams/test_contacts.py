@@ -12,13 +12,12 @@ from backups.streams import (
     from_vcard,
     index_record,
     message_view,
-    names,
     read_item,
     read_vcard,
-    tags,
     validate,
     write_vcf,
 )
+from backups.streams.native import names, tags
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"

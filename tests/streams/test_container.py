@@ -15,7 +15,7 @@ from backups.streams import (
     validate,
     write_item,
 )
-from backups.streams.container import BUFFER_SIZE
+from backups.streams.native.container import BUFFER_SIZE
 
 from .samples import BUILD, MESSAGE, PREFIX, framed, from_hex, golden, letter
 

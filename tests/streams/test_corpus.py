@@ -17,8 +17,8 @@ from backups.streams import (
     to_eml,
     write_item,
 )
-from backups.streams.properties import BINARY, TIME, Property
-from backups.streams.tags import CREATION_TIME, LAST_MODIFICATION_TIME
+from backups.streams.native.properties import BINARY, TIME, Property
+from backups.streams.native.tags import CREATION_TIME, LAST_MODIFICATION_TIME
 
 from .samples import SENT
 

@@ -26,7 +26,7 @@ from backups.streams import (
     read_vcard,
     write_item,
 )
-from backups.streams.properties import BINARY, FIXED_SIZES, STRING, UNICODE
+from backups.streams.native.properties import BINARY, FIXED_SIZES, STRING, UNICODE
 
 from .conftest import corpus_files
 

@@ -5,9 +5,10 @@ import struct
 import pytest
 
 from backups.parts import MAX_PART, Layout, Recipe, RecipeError, Role, join
-from backups.streams import Property, cut, tags, write_item
-from backups.streams.cut import SMALLEST_PART
-from backups.streams.properties import BINARY, UNICODE
+from backups.streams import Property, cut, write_item
+from backups.streams.native import tags
+from backups.streams.native.cut import SMALLEST_PART
+from backups.streams.native.properties import BINARY, UNICODE
 
 from .samples import BUILD, framed, from_hex, golden, letter
 

@@ -21,7 +21,7 @@ from backups.streams import (
     validate,
     write_item,
 )
-from backups.streams.fields import MAX_NOTES
+from backups.streams.native.fields import MAX_NOTES
 
 from .samples import BUILD, framed, from_hex, golden, letter
 

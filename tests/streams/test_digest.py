@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from backups.streams import Item, Property, normalised_digest, read_item, tags, write_item
-from backups.streams.digest import EXCLUDED
-from backups.streams.properties import BINARY, INTEGER32, STRING, TIME, UNICODE
+from backups.streams import Item, Property, normalised_digest, read_item, write_item
+from backups.streams.native import tags
+from backups.streams.native.digest import EXCLUDED
+from backups.streams.native.properties import BINARY, INTEGER32, STRING, TIME, UNICODE
 
 from .samples import BUILD, KEYWORDS, MULTIPLE, NUMBERED, SENT, framed, from_hex, letter
 

@@ -15,11 +15,11 @@ from backups.streams import (
     attachment_content,
     from_mime,
     message_view,
-    tags,
     to_eml,
     write_item,
 )
-from backups.streams.properties import BINARY, INTEGER32, UNICODE
+from backups.streams.native import tags
+from backups.streams.native.properties import BINARY, INTEGER32, UNICODE
 
 from .samples import BUILD, letter
 from .test_mime import MIXED, PLAIN

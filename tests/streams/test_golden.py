@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from backups.streams import (
-    ServerBuild,
-    index_record,
-    message_view,
-    read_item,
-    tags,
-    validate,
-    write_item,
-)
+from backups.streams import ServerBuild, index_record, message_view, read_item, validate, write_item
+from backups.streams.native import tags
 
 from .samples import SENT, golden
 

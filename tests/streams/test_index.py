@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 import msgpack
 import pytest
 
-from backups.streams import (
-    IndexRecord,
-    Item,
-    Property,
-    Recipient,
-    index_record,
-    tags,
-    write_item,
+from backups.streams import IndexRecord, Item, Property, Recipient, index_record, write_item
+from backups.streams.native import tags
+from backups.streams.native.properties import (
+    BINARY,
+    BOOLEAN,
+    INTEGER32,
+    MULTIPLE,
+    STRING,
+    TIME,
+    UNICODE,
 )
-from backups.streams.properties import BINARY, BOOLEAN, INTEGER32, MULTIPLE, STRING, TIME, UNICODE
 
 from .samples import BUILD, KEYWORDS, SENT, letter
 

@@ -16,9 +16,9 @@ from backups.streams import (
     index_record,
     message_view,
     read_item,
-    tags,
     validate,
 )
+from backups.streams.native import tags
 
 PLAIN = b"""\
 Received: from mx.example by acme.example; Fri, 4 Sep 2026 10:00:09 +0200

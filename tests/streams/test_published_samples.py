@@ -9,10 +9,10 @@ import pybase64
 import pytest
 
 from backups.streams import StreamTruncated, index_record, validate
-from backups.streams.container import read_container
 from backups.streams.errors import StreamError
-from backups.streams.fields import Fields
-from backups.streams.tokens import scan
+from backups.streams.native.container import read_container
+from backups.streams.native.fields import Fields
+from backups.streams.native.tokens import scan
 
 
 def as_far_as_given(path: Path) -> bytes:

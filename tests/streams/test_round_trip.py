@@ -27,7 +27,7 @@ from backups.streams import (
     validate,
     write_item,
 )
-from backups.streams.properties import (
+from backups.streams.native.properties import (
     BINARY,
     BOOLEAN,
     CURRENCY,

@@ -6,11 +6,11 @@ import re
 import unicodedata
 from typing import Final
 
-from backups.streams.eml import to_eml
+from backups.streams.calendars.write import write_ics
+from backups.streams.contacts.write import write_vcf
 from backups.streams.errors import StreamError
-from backups.streams.ics import write_ics
-from backups.streams.stream import index_record
-from backups.streams.vcf import write_vcf
+from backups.streams.mail.eml import to_eml
+from backups.streams.native.stream import index_record
 
 RAW_SUFFIX: Final = ".fts"
 """Suffix of a stream that no format can be made of: the stored bytes themselves."""

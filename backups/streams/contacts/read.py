@@ -17,14 +17,14 @@ from typing import Final
 import pybase64
 from vobject.base import ParseError, parseLine
 
-from backups.streams import names, tags
-from backups.streams.assembly import SERVER_BUILD, Draft, file_attachment, flag, text, time
 from backups.streams.blocks import Block, outline
-from backups.streams.charsets import decode_text
 from backups.streams.errors import MailError, StreamError
-from backups.streams.index import KEYWORDS
-from backups.streams.item import write_item
 from backups.streams.made import Made, payloads
+from backups.streams.native import names, tags
+from backups.streams.native.assembly import SERVER_BUILD, Draft, file_attachment, flag, text, time
+from backups.streams.native.charsets import decode_text
+from backups.streams.native.index import KEYWORDS
+from backups.streams.native.item import write_item
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")

@@ -16,12 +16,12 @@ from uuid import UUID
 
 import olefile
 
-from backups.streams import tags
-from backups.streams.assembly import SERVER_BUILD
 from backups.streams.errors import MailError
-from backups.streams.item import Attachment, Item, Recipient, write_item
 from backups.streams.made import Made
-from backups.streams.properties import (
+from backups.streams.native import tags
+from backups.streams.native.assembly import SERVER_BUILD
+from backups.streams.native.item import Attachment, Item, Recipient, write_item
+from backups.streams.native.properties import (
     BINARY,
     CODE_PAGE,
     FIXED_SIZES,

@@ -15,12 +15,12 @@ from email.message import Message
 from email.policy import compat32
 from typing import Final
 
-from backups.streams.assembly import SERVER_BUILD
-from backups.streams.charsets import decode_header, decode_text, unescape
-from backups.streams.compose import Body, File, Letter, compose
 from backups.streams.errors import MailError
-from backups.streams.headers import Headers
-from backups.streams.item import Item, write_item
+from backups.streams.mail.compose import Body, File, Letter, compose
+from backups.streams.mail.headers import Headers
+from backups.streams.native.assembly import SERVER_BUILD
+from backups.streams.native.charsets import decode_header, decode_text, unescape
+from backups.streams.native.item import Item, write_item
 
 MAX_NESTING: Final = 30
 """Mails inside mails that become embedded messages; a deeper one is attached as its bytes."""

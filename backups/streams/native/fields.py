@@ -9,9 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from backups.streams import tags
-from backups.streams.properties import PropertyName, Value, decode_value
-from backups.streams.tokens import Node, Token
+from backups.streams.native import names, tags
+from backups.streams.native.content import Content
+from backups.streams.native.properties import PropertyName, Value, decode_value
+from backups.streams.native.tokens import Node, Token
+
+_STARTS: Final = (names.START_WHOLE, names.TASK_START, names.LOG_START, names.COMMON_START)
+_ENDS: Final = (names.END_WHOLE, names.TASK_DUE, names.LOG_END, names.COMMON_END)
 
 MAX_NOTES: Final = 20
 """Notes kept about one item; damage that goes on beyond them says nothing new."""
@@ -20,7 +24,7 @@ MAX_NOTES: Final = 20
 class Fields:
     """The properties of one node by id, and the named ones by name."""
 
-    def __init__(self, node: Node, content: bytes, notes: list[str]) -> None:
+    def __init__(self, node: Node, content: Content, notes: list[str]) -> None:
         self._content = content
         self._notes = notes
         self._tokens: dict[int, Token] = {}
@@ -101,3 +105,22 @@ def sender_of(fields: Fields) -> tuple[str, str]:
         fields, tags.SENT_REPRESENTING_SMTP_ADDRESS, tags.SENT_REPRESENTING_EMAIL_ADDRESS
     ) or address_of(fields, tags.SENDER_SMTP_ADDRESS, tags.SENDER_EMAIL_ADDRESS)
     return name, address
+
+
+def span_of(fields: Fields) -> tuple[datetime | None, datetime | None]:
+    """When an event or entry begins and ends, a task begins and is due; None for other items."""
+    return _first_time(fields, _STARTS), _first_time(fields, _ENDS)
+
+
+def _first_time(fields: Fields, choices: tuple[PropertyName, ...]) -> datetime | None:
+    for name in choices:
+        value = fields.named(name)
+        if isinstance(value, datetime):
+            return value
+    return None
+
+
+def is_exception(node: Node, content: Content) -> bool:
+    """Whether an attachment is an occurrence of a series that differs (MS-OXOCAL 2.2.10)."""
+    flags = Fields(node, content, []).integer(tags.ATTACHMENT_FLAGS) or 0
+    return bool(flags & tags.ATTACHMENT_IS_EXCEPTION)

@@ -8,16 +8,16 @@ from typing import Final
 
 from icalendar import Component, Timezone
 
-from backups.streams import names, tags
-from backups.streams.assembly import SERVER_BUILD, Draft, integer, text
 from backups.streams.blocks import Block, outline
-from backups.streams.component import Entry
+from backups.streams.calendars.component import Entry
+from backups.streams.calendars.events import appointment, common, global_id
+from backups.streams.calendars.zones import zone_named
 from backups.streams.errors import MailError, StreamError
-from backups.streams.events import appointment, common, global_id
-from backups.streams.item import Item, write_item
 from backups.streams.made import Made, payloads
-from backups.streams.properties import FLOATING64
-from backups.streams.zones import zone_named
+from backups.streams.native import names, tags
+from backups.streams.native.assembly import SERVER_BUILD, Draft, integer, text
+from backups.streams.native.item import Item, write_item
+from backups.streams.native.properties import FLOATING64
 
 _KINDS: Final = {"VEVENT": "event", "VTODO": "task", "VJOURNAL": "journal entry"}
 _TASK_STATUS: Final = {"NEEDS-ACTION": 0, "IN-PROCESS": 1, "COMPLETED": 2, "CANCELLED": 4}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
-from backups.streams import names, tags
-from backups.streams.fields import Fields, clean
-from backups.streams.properties import PropertyName, Value
-from backups.streams.recurrence import End, Pattern, decode
-from backups.streams.zones import defined_name
+from backups.streams.calendars.recurrence import End, Pattern, decode
+from backups.streams.calendars.zones import defined_name
+from backups.streams.native import names, tags
+from backups.streams.native.fields import Fields, clean, span_of
+from backups.streams.native.properties import PropertyName, Value
 
-_STARTS: Final = (names.START_WHOLE, names.TASK_START, names.LOG_START, names.COMMON_START)
-_ENDS: Final = (names.END_WHOLE, names.TASK_DUE, names.LOG_END, names.COMMON_END)
 _BUSY: Final = ("Free", "Tentative", "Busy", "Out of office", "Working elsewhere")
 _TASK: Final = ("Not started", "In progress", "Completed", "Waiting on others", "Deferred")
 _CONTACT_TEXTS: Final = (
@@ -40,11 +37,6 @@ _CONTACT_ADDRESSES: Final = (
 )
 
 Facts = tuple[tuple[str, str], ...]
-
-
-def span_of(fields: Fields) -> tuple[datetime | None, datetime | None]:
-    """When an event or entry begins and ends, a task begins and is due; None for other items."""
-    return _first_time(fields, _STARTS), _first_time(fields, _ENDS)
 
 
 def facts_of(fields: Fields) -> Facts:
@@ -151,11 +143,3 @@ def _kept(fields: Fields) -> str:
 def _text(fields: Fields, name: PropertyName) -> str:
     value: Value | None = fields.named(name)
     return clean(value) if isinstance(value, str) else ""
-
-
-def _first_time(fields: Fields, choices: tuple[PropertyName, ...]) -> datetime | None:
-    for name in choices:
-        value = fields.named(name)
-        if isinstance(value, datetime):
-            return value
-    return None

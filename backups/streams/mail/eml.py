@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 import pybase64
 
-from backups.streams import tags
-from backups.streams.fields import Fields
-from backups.streams.stream import open_stream
-from backups.streams.tokens import Node, Owner
-from backups.streams.view import AttachmentView, MessageView, Person, view_of
+from backups.streams.native import tags
+from backups.streams.native.content import Content
+from backups.streams.native.fields import Fields
+from backups.streams.native.stream import open_stream
+from backups.streams.native.tokens import Node, Owner
+from backups.streams.views.message import AttachmentView, MessageView, Person, view_of
 
 _MAX_LINE: Final = 998
 _BASE64_LINE: Final = 57
@@ -65,7 +66,7 @@ def attachment_content(payload: bytes, number: int) -> bytes:
     return Fields(nodes[number], stream.content, []).binary(tags.ATTACH_DATA)
 
 
-def eml_of(node: Node, content: bytes) -> bytes:
+def eml_of(node: Node, content: Content) -> bytes:
     """The message at ``node`` as a mail."""
     fields = Fields(node, content, [])
     view = view_of(node, content, [])
@@ -76,7 +77,7 @@ def eml_of(node: Node, content: bytes) -> bytes:
     return "".join(f"{line}\r\n" for line in head).encode("utf-8", "replace") + entity.encoded()
 
 
-def _structure(view: MessageView, files: list[Node], content: bytes, boundary: str) -> _Entity:
+def _structure(view: MessageView, files: list[Node], content: Content, boundary: str) -> _Entity:
     """mixed(alternative(text, related(html, inline files)), files), as far as it is needed."""
     entities = [
         (_file(shown, node, content), shown.inline and bool(view.html))
@@ -134,7 +135,7 @@ def _text(subtype: str, text: str) -> _Entity:
     return _Entity((kind, "Content-Transfer-Encoding: base64"), _base64(content))
 
 
-def _file(shown: AttachmentView, node: Node, content: bytes) -> _Entity:
+def _file(shown: AttachmentView, node: Node, content: Content) -> _Entity:
     embedded = next(node.nodes(Owner.MESSAGE), None)
     if embedded is not None:
         return _message("message/rfc822", eml_of(embedded, content), shown)

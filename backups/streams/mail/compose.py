@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from backups.streams import tags
-from backups.streams.assembly import (
+from backups.streams.mail.headers import Headers, first
+from backups.streams.native import tags
+from backups.streams.native.assembly import (
     binary,
     flag,
     integer,
@@ -20,12 +21,11 @@ from backups.streams.assembly import (
     text,
     time,
 )
-from backups.streams.charsets import UTF8_PAGE, code_page, decode_text
-from backups.streams.fields import clean
-from backups.streams.headers import Headers, first
-from backups.streams.index import KEYWORDS
-from backups.streams.item import Attachment, Item, Recipient
-from backups.streams.properties import (
+from backups.streams.native.charsets import UTF8_PAGE, code_page, decode_text
+from backups.streams.native.fields import clean
+from backups.streams.native.index import KEYWORDS
+from backups.streams.native.item import Attachment, Item, Recipient
+from backups.streams.native.properties import (
     MULTIPLE,
     STRING,
     UNICODE,

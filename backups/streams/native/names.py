@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from backups.streams.properties import PropertyName
-from backups.streams.tags import PS_PUBLIC_STRINGS
+from backups.streams.native.properties import PropertyName
+from backups.streams.native.tags import PS_PUBLIC_STRINGS
 
 PSETID_COMMON: Final = UUID("00062008-0000-0000-C000-000000000046")
 PSETID_APPOINTMENT: Final = UUID("00062002-0000-0000-C000-000000000046")

@@ -13,9 +13,10 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from backups.streams import tags
-from backups.streams.properties import CODE_PAGE, STRING, UNICODE, codec_of, is_text
-from backups.streams.tokens import Node, Owner
+from backups.streams.native import tags
+from backups.streams.native.content import Content
+from backups.streams.native.properties import CODE_PAGE, STRING, UNICODE, codec_of, is_text
+from backups.streams.native.tokens import Node, Owner
 
 _IDENTITY = "names the object in one mailbox"
 _CHANGE = "counts changes on one server"
@@ -92,14 +93,14 @@ _U32 = struct.Struct("<I")
 _LARGE: Final = 4096
 
 
-def digest_of(root: Node, content: bytes) -> bytes:
+def digest_of(root: Node, content: Content) -> bytes:
     """SHA-256 of the canonical form of the message at ``root``."""
     state = hashlib.sha256(_VERSION)
     _feed(root, content, state.update)
     return state.digest()
 
 
-def _feed(node: Node, content: bytes, update: Callable[[bytes | memoryview], None]) -> None:
+def _feed(node: Node, content: Content, update: Callable[[bytes | memoryview], None]) -> None:
     entries = []
     for tag, start, stop, name in node.properties:
         number = tag >> 16
@@ -115,7 +116,7 @@ def _feed(node: Node, content: bytes, update: Callable[[bytes | memoryview], Non
             continue
         update(b"".join(small))
         small.clear()
-        for piece in _canonical(key, kind, memoryview(content)[start:stop]):
+        for piece in _canonical(key, kind, content[start:stop]):
             update(piece)
     update(b"".join(small))
     for child in node.children:

@@ -12,9 +12,9 @@ from itertools import groupby
 from typing import Final
 
 from backups.parts import CutItem, Layout, Part, Recipe, Role, pieces
-from backups.streams import tags
-from backups.streams.container import Container
-from backups.streams.tokens import Node
+from backups.streams.native import tags
+from backups.streams.native.container import Container
+from backups.streams.native.tokens import Node
 
 SMALLEST_PART: Final = 2048
 """Bytes from which a value becomes a part of its own (docs/streams.md gives the measurement)."""

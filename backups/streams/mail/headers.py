@@ -10,7 +10,7 @@ from email.message import Message
 from email.utils import getaddresses, mktime_tz, parsedate_tz
 from typing import Final
 
-from backups.streams.charsets import decode_header, unescape
+from backups.streams.native.charsets import decode_header, unescape
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DATE = datetime(1601, 1, 1, tzinfo=UTC)

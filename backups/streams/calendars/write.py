@@ -10,19 +10,18 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Alarm, Calendar, Component, Event, Journal, Todo, vCalAddress, vRecur
 
-from backups.streams import names, tags
+from backups.streams.calendars.events import uid_of
+from backups.streams.calendars.recurrence import Recurrence, decode
+from backups.streams.calendars.rules import rule_of
+from backups.streams.calendars.zones import defined_name, olson_name
 from backups.streams.errors import MailError
-from backups.streams.events import uid_of
-from backups.streams.facts import span_of
-from backups.streams.fields import Fields, clean, sender_of
-from backups.streams.index import KEYWORDS
-from backups.streams.properties import PropertyName
-from backups.streams.recurrence import Recurrence, decode
-from backups.streams.rules import rule_of
-from backups.streams.stream import open_stream
-from backups.streams.tokens import Node, Owner
-from backups.streams.view import is_exception
-from backups.streams.zones import defined_name, olson_name
+from backups.streams.native import names, tags
+from backups.streams.native.content import Content
+from backups.streams.native.fields import Fields, clean, is_exception, sender_of, span_of
+from backups.streams.native.index import KEYWORDS
+from backups.streams.native.properties import PropertyName
+from backups.streams.native.stream import open_stream
+from backups.streams.native.tokens import Node, Owner
 
 PRODUCT: Final = "-//Stowage//Mailbox backup//EN"
 
@@ -64,7 +63,7 @@ def write_ics(payload: bytes) -> bytes:
     return written
 
 
-def _components(kind: str, root: Node, content: bytes) -> Iterator[Component]:
+def _components(kind: str, root: Node, content: Content) -> Iterator[Component]:
     fields = Fields(root, content, [])
     if kind.startswith("IPM.APPOINTMENT"):
         yield from _events(root, content)
@@ -76,7 +75,7 @@ def _components(kind: str, root: Node, content: bytes) -> Iterator[Component]:
         raise MailError(f"an item of class {kind or 'nothing'} is no calendar object")
 
 
-def _events(root: Node, content: bytes) -> Iterator[Component]:
+def _events(root: Node, content: Content) -> Iterator[Component]:
     fields = Fields(root, content, [])
     zone = _zone(fields)
     event = _event(root, content, zone)
@@ -96,7 +95,7 @@ def _events(root: Node, content: bytes) -> Iterator[Component]:
             yield changed
 
 
-def _event(node: Node, content: bytes, zone: tzinfo) -> Event:
+def _event(node: Node, content: Content, zone: tzinfo) -> Event:
     fields = Fields(node, content, [])
     event = Event()
     _common(event, fields)
@@ -189,14 +188,14 @@ def _repeat(event: Event, series: Recurrence, zone: tzinfo, whole_day: bool) -> 
         event.add("exdate", day if whole_day else moment)
 
 
-def _exceptions(root: Node, content: bytes) -> Iterator[Node]:
+def _exceptions(root: Node, content: Content) -> Iterator[Node]:
     """The embedded messages of occurrences that differ (MS-OXOCAL 2.2.10)."""
     for attachment in root.nodes(Owner.ATTACHMENT):
         if is_exception(attachment, content):
             yield from attachment.nodes(Owner.MESSAGE)
 
 
-def _add_people(event: Event, node: Node, content: bytes) -> None:
+def _add_people(event: Event, node: Node, content: Content) -> None:
     name, address = sender_of(Fields(node, content, []))
     if address:
         event.add("organizer", _address(name, address))

@@ -9,13 +9,14 @@ from typing import Final
 
 import pybase64
 
-from backups.streams import names, tags
 from backups.streams.errors import MailError
-from backups.streams.fields import Fields, clean
-from backups.streams.index import KEYWORDS
-from backups.streams.properties import PropertyName
-from backups.streams.stream import open_stream
-from backups.streams.tokens import Node, Owner
+from backups.streams.native import names, tags
+from backups.streams.native.content import Content
+from backups.streams.native.fields import Fields, clean
+from backups.streams.native.index import KEYWORDS
+from backups.streams.native.properties import PropertyName
+from backups.streams.native.stream import open_stream
+from backups.streams.native.tokens import Node, Owner
 
 _FOLD: Final = 75
 _LINE = re.compile(r'[A-Za-z0-9.-]+((?:;[A-Za-z0-9-]+(?:=(?:"[^"]*"|[^":;])*)?)*):')
@@ -131,7 +132,7 @@ def _lines(fields: Fields) -> Iterator[str]:
         yield f"CATEGORIES:{','.join(_escaped(clean(str(category))) for category in categories)}"
 
 
-def _photo(root: Node, content: bytes) -> Iterator[str]:
+def _photo(root: Node, content: Content) -> Iterator[str]:
     for node in root.nodes(Owner.ATTACHMENT):
         fields = Fields(node, content, [])
         raw = fields.binary(tags.ATTACH_DATA)

@@ -12,8 +12,8 @@ from icalendar import Component, Timezone
 from icalendar.prop import vBroken
 
 from backups.streams.blocks import Block
+from backups.streams.calendars.zones import to_utc, zone_named
 from backups.streams.errors import MailError
-from backups.streams.zones import to_utc, zone_named
 
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _DAY: Final = timedelta(days=1)

@@ -8,8 +8,13 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from backups.streams import names, tags
-from backups.streams.assembly import (
+from backups.streams.calendars.component import Entry, Moment, length
+from backups.streams.calendars.recurrence import Change, Frequency, Recurrence, encode
+from backups.streams.calendars.rules import Inexpressible, pattern_of
+from backups.streams.calendars.zones import definition, offsets, registry_entry, windows_name
+from backups.streams.errors import MailError
+from backups.streams.native import names, tags
+from backups.streams.native.assembly import (
     Draft,
     file_attachment,
     flag,
@@ -20,13 +25,8 @@ from backups.streams.assembly import (
     text,
     time,
 )
-from backups.streams.component import Entry, Moment, length
-from backups.streams.errors import MailError
-from backups.streams.index import KEYWORDS
-from backups.streams.item import Attachment, Item
-from backups.streams.recurrence import Change, Frequency, Recurrence, encode
-from backups.streams.rules import Inexpressible, pattern_of
-from backups.streams.zones import definition, offsets, registry_entry, windows_name
+from backups.streams.native.index import KEYWORDS
+from backups.streams.native.item import Attachment, Item
 
 _MAILTO = re.compile(r"(?:\s*mailto:)+", re.IGNORECASE)
 _MINUTE: Final = timedelta(minutes=1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from backups.streams.errors import StreamError, StreamTruncated, StreamUnknown
-from backups.streams.properties import (
+from backups.streams.native.properties import (
     CODE_PAGE,
     FIXED_SIZES,
     MULTIPLE,

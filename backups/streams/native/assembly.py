@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
 
-from backups.streams import tags
-from backups.streams.charsets import UTF8_PAGE
-from backups.streams.fields import clean
-from backups.streams.item import Attachment, Item, Recipient
-from backups.streams.properties import (
+from backups.streams.native import tags
+from backups.streams.native.charsets import UTF8_PAGE
+from backups.streams.native.fields import clean
+from backups.streams.native.item import Attachment, Item, Recipient
+from backups.streams.native.properties import (
     BINARY,
     BOOLEAN,
     INTEGER32,

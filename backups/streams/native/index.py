@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from backups.streams import tags
-from backups.streams.digest import digest_of
-from backups.streams.facts import span_of
-from backups.streams.fields import Fields, address_of, note, sender_of
-from backups.streams.properties import PropertyName
-from backups.streams.tokens import Node, Owner, Scan
+from backups.streams.native import tags
+from backups.streams.native.content import Content
+from backups.streams.native.digest import digest_of
+from backups.streams.native.fields import Fields, address_of, note, sender_of, span_of
+from backups.streams.native.properties import PropertyName
+from backups.streams.native.tokens import Node, Owner, Scan
 
 MAX_TEXT: Final = 4_000
 """Characters kept of a subject or a list of people."""
@@ -94,7 +94,7 @@ class IndexRecord:
         return cls(**values)  # type: ignore[arg-type]
 
 
-def index_of(scan: Scan, content: bytes, size: int) -> IndexRecord:
+def index_of(scan: Scan, content: Content, size: int) -> IndexRecord:
     """The record of what ``scan`` found in ``content``; ``size`` is the payload's in bytes."""
     notes: list[str] = []
     digest = ""
@@ -137,7 +137,7 @@ def attachment_name(fields: Fields) -> str:
     return fields.text(tags.ATTACH_LONG_FILENAME, tags.ATTACH_FILENAME, tags.DISPLAY_NAME)
 
 
-def _people(root: Node, content: bytes, kind: int) -> str:
+def _people(root: Node, content: Content, kind: int) -> str:
     """Recipients of one kind as "Name <address>", separated by semicolons.
 
     Damage in a recipient leaves no note: the bytes of one of many people rarely matter to a search.
@@ -158,7 +158,7 @@ def _people(root: Node, content: bytes, kind: int) -> str:
     return "; ".join(shown)[:MAX_TEXT]
 
 
-def _attachments(root: Node, content: bytes, notes: list[str]) -> tuple[tuple[str, int], ...]:
+def _attachments(root: Node, content: Content, notes: list[str]) -> tuple[tuple[str, int], ...]:
     named: list[tuple[str, int]] = []
     total = 0
     for node in root.nodes(Owner.ATTACHMENT):

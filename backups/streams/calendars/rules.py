@@ -10,7 +10,7 @@ from typing import Final
 
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
-from backups.streams.recurrence import End, Frequency, Pattern, Shape
+from backups.streams.calendars.recurrence import End, Frequency, Pattern, Shape
 
 MAX_OCCURRENCES: Final = 5_000
 """Occurrences that are counted to find the end of a series."""

@@ -6,10 +6,11 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from backups.streams.container import write_container, write_prefix
 from backups.streams.errors import StreamUnknown
-from backups.streams.properties import Property, PropertyName
-from backups.streams.tokens import (
+from backups.streams.native.container import write_container, write_prefix
+from backups.streams.native.content import Content
+from backups.streams.native.properties import Property, PropertyName
+from backups.streams.native.tokens import (
     END_ATTACH,
     END_EMBED,
     END_RECIPIENT,
@@ -64,7 +65,7 @@ class Item:
         return next((p for p in self.properties if p.name == name), None)
 
 
-def item_from(node: Node, content: bytes) -> Item:
+def item_from(node: Node, content: Content) -> Item:
     """The tree below message ``node``; StreamUnknown where the order is not the grammar's."""
     item = Item()
     children = iter(node.children)
@@ -99,7 +100,7 @@ def write_item(
     return write_container(item.envelope.prefix, content, item.envelope.frames)
 
 
-def _add(item: Item, child: Node, content: bytes) -> None:
+def _add(item: Item, child: Node, content: Content) -> None:
     properties = [_read(token, content) for token in child.properties]
     if child.owner is Owner.RECIPIENT:
         if item.attachments or item.between:
@@ -119,7 +120,7 @@ def _disorder(reason: str, offset: int, prop: int) -> StreamUnknown:
     return StreamUnknown(reason, offset=offset, prop=prop)
 
 
-def _read(token: tuple[int, int, int, bytes | None], content: bytes) -> Property:
+def _read(token: tuple[int, int, int, bytes | None], content: Content) -> Property:
     tag, start, stop, name = token
     return Property(tag, content[start:stop], PropertyName.from_wire(name) if name else None)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from backups.streams import tags
-from backups.streams.charsets import decode_text
 from backups.streams.errors import StreamError
-from backups.streams.facts import Facts, facts_of
-from backups.streams.fields import Fields, address_of, clean, note, sender_of
-from backups.streams.index import attachment_name
-from backups.streams.properties import CODE_PAGE, codec_of
-from backups.streams.stream import open_stream
-from backups.streams.tokens import Node, Owner
+from backups.streams.native import tags
+from backups.streams.native.charsets import decode_text
+from backups.streams.native.content import Content
+from backups.streams.native.fields import Fields, address_of, clean, is_exception, note, sender_of
+from backups.streams.native.index import attachment_name
+from backups.streams.native.properties import CODE_PAGE, codec_of
+from backups.streams.native.stream import open_stream
+from backups.streams.native.tokens import Node, Owner
+from backups.streams.views.facts import Facts, facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def message_view(payload: bytes) -> MessageView:
     return replace(view, attachments=tuple(shown))
 
 
-def view_of(node: Node, content: bytes, notes: list[str]) -> MessageView:
+def view_of(node: Node, content: Content, notes: list[str]) -> MessageView:
     """The view of the message at ``node``; ``notes`` are added to."""
     fields = Fields(node, content, notes)
     html = _html(fields, notes)
@@ -106,12 +107,6 @@ def view_of(node: Node, content: bytes, notes: list[str]) -> MessageView:
     )
 
 
-def is_exception(node: Node, content: bytes) -> bool:
-    """Whether an attachment is an occurrence of a series that differs (MS-OXOCAL 2.2.10)."""
-    flags = Fields(node, content, []).integer(tags.ATTACHMENT_FLAGS) or 0
-    return bool(flags & tags.ATTACHMENT_IS_EXCEPTION)
-
-
 def _html(fields: Fields, notes: list[str]) -> str:
     """The HTML body, decoded by PidTagInternetCodepage; servers send it as text or as bytes."""
     value = fields.value(tags.HTML)
@@ -129,7 +124,7 @@ def _html(fields: Fields, notes: list[str]) -> str:
         return clean(decode_text(value))
 
 
-def _people(node: Node, content: bytes, kind: int) -> tuple[Person, ...]:
+def _people(node: Node, content: Content, kind: int) -> tuple[Person, ...]:
     people = []
     for child in node.nodes(Owner.RECIPIENT):
         fields = Fields(child, content, [])
@@ -140,7 +135,7 @@ def _people(node: Node, content: bytes, kind: int) -> tuple[Person, ...]:
     return tuple(people)
 
 
-def _attachment(number: int, node: Node, content: bytes, notes: list[str]) -> AttachmentView:
+def _attachment(number: int, node: Node, content: Content, notes: list[str]) -> AttachmentView:
     fields = Fields(node, content, notes)
     embedded = next(node.nodes(Owner.MESSAGE), None)
     size = fields.length(tags.ATTACH_DATA)

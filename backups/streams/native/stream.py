@@ -6,15 +6,16 @@ import functools
 from dataclasses import dataclass
 
 from backups.parts import CutItem
-from backups.streams import tags
-from backups.streams.container import Container, ServerBuild, read_container
-from backups.streams.cut import cut_container, cut_whole
-from backups.streams.digest import digest_of
 from backups.streams.errors import StreamError
-from backups.streams.index import IndexRecord, index_of
-from backups.streams.item import Envelope, Item, item_from
-from backups.streams.properties import decode_text, is_text
-from backups.streams.tokens import Scan, scan
+from backups.streams.native import tags
+from backups.streams.native.container import Container, ServerBuild, read_container
+from backups.streams.native.content import Content
+from backups.streams.native.cut import cut_container, cut_whole
+from backups.streams.native.digest import digest_of
+from backups.streams.native.index import IndexRecord, index_of
+from backups.streams.native.item import Envelope, Item, item_from
+from backups.streams.native.properties import decode_text, is_text
+from backups.streams.native.tokens import Scan, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ItemStream:
         self.container = container
 
     @property
-    def content(self) -> bytes:
+    def content(self) -> Content:
         return self.container.content
 
     @functools.cached_property

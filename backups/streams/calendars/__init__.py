@@ -1,0 +1,1 @@
+"""Events, tasks and journal entries: iCalendar in and out, recurrences, time zones."""

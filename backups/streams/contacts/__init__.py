@@ -1,0 +1,1 @@
+"""Contacts: vCard in and out."""

@@ -1,0 +1,1 @@
+"""Outlook's own files: message files, stores, and TNEF."""

@@ -1,0 +1,1 @@
+"""What can be shown of an item, by the kind of item it is."""
