@@ -40,7 +40,7 @@ def item(request: TenantRequest, mailbox_id: UUID, version_id: int) -> HttpRespo
         "nav": "organizations",
     }
     try:
-        context["message"] = streams.message_view(looking.payload_of(version))
+        context["message"] = streams.item_view(looking.payload_of(version))
     except Unreadable as error:
         context["problem"] = str(error)
     return render(request, "backups/item.html", context)
@@ -56,7 +56,7 @@ def body(request: TenantRequest, mailbox_id: UUID, version_id: int) -> HttpRespo
     except Unreadable as error:
         text, kind = str(error), "text/plain"
     else:
-        view = streams.message_view(payload)
+        view = streams.item_view(payload)
         html = looking.body_html(payload, view) if view.html else ""
         text, kind = (html, "text/html") if html else (view.text, "text/plain")
     response = HttpResponse(text, content_type=f"{kind}; charset=utf-8")
@@ -76,7 +76,7 @@ def attachment(
         payload = looking.payload_of(version)
     except Unreadable as error:
         return _back(request, version, str(error))
-    files = {file.number: file for file in streams.message_view(payload).attachments}
+    files = {file.number: file for file in streams.item_view(payload).attachments}
     if number not in files:
         raise Http404
     try:

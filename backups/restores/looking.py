@@ -59,7 +59,7 @@ def payload_of(version: ItemVersion) -> bytes:
     return read_version(version)
 
 
-def body_html(payload: bytes, view: streams.MessageView) -> str:
+def body_html(payload: bytes, view: streams.ItemView) -> str:
     """The HTML body with its inline pictures in it, only to be served under ``BODY_POLICY``."""
     pictures: dict[str, str] = {}
     left = MAX_INLINE

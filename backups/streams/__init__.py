@@ -27,22 +27,22 @@ from backups.streams.native.stream import (
     validate,
 )
 from backups.streams.outlook.msg_read import from_msg, read_msg
-from backups.streams.views.message import (
-    AttachmentView,
-    MessageView,
-    Person,
-    message_view,
-)
+from backups.streams.views import details, property_names
+from backups.streams.views.item import item_view
+from backups.streams.views.model import AttachmentView, Body, ItemView, Kind, Origin, Person
 
 __all__ = [
     "Attachment",
     "AttachmentView",
+    "Body",
     "IndexRecord",
     "Item",
     "ItemStream",
+    "ItemView",
+    "Kind",
     "Made",
     "MailError",
-    "MessageView",
+    "Origin",
     "Person",
     "Property",
     "PropertyName",
@@ -55,15 +55,17 @@ __all__ = [
     "attachment_content",
     "cut",
     "decode_export",
+    "details",
     "export_file",
     "from_ics",
     "from_mime",
     "from_msg",
     "from_vcard",
     "index_record",
-    "message_view",
+    "item_view",
     "normalised_digest",
     "open_stream",
+    "property_names",
     "read_ics",
     "read_item",
     "read_msg",

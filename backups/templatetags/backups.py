@@ -13,7 +13,7 @@ from backups.infrastructure.models import Allocation
 from backups.jobs.models import Job
 from backups.restores.models import BasketItem
 from backups.sessions.models import Session, Task
-from backups.streams import MessageView, Person
+from backups.streams import ItemView, Person
 from portal.templatetags.web import DASH
 
 register = template.Library()
@@ -139,7 +139,7 @@ def used(allocations: Iterable[Allocation]) -> int:
 
 
 @register.filter
-def addressed(message: MessageView) -> list[tuple[str, tuple[Person, ...]]]:
+def addressed(message: ItemView) -> list[tuple[str, tuple[Person, ...]]]:
     """Whom a message went to, by field; fields that are empty are left out."""
     fields = (("To", message.to), ("Cc", message.cc), ("Bcc", message.bcc))
     return [(title, people) for title, people in fields if people]

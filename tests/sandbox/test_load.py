@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.streams import message_view
+from backups.streams import item_view
 from sandbox import sample
 from sandbox.load import load_folder, split_mbox
 from sandbox.store import Store
@@ -171,7 +171,7 @@ def test_the_sample_has_people_rooms_threads_attachments_and_many_scripts(filled
     for user in filled.users(acme.id):
         for folder in filled.folders(user.mailbox or ""):
             for item in filled.items(folder.id):
-                view = message_view(filled.payload(item.mailbox, item.id))
+                view = item_view(filled.payload(item.mailbox, item.id))
                 subjects.add(view.subject)
                 for attachment in view.attachments:
                     shared.setdefault(attachment.name, set()).add(user.address)
@@ -190,7 +190,7 @@ def test_everybody_in_the_sample_has_a_calendar_contacts_and_a_task(filled: Stor
             folder.name: filled.items(folder.id) for folder in filled.folders(user.mailbox or "")
         }
         assert [len(items[name]) for name in ("Calendar", "Contacts", "Tasks")] == [3, 3, 1]
-        weekly = message_view(filled.payload(user.mailbox or "", items["Calendar"][0].id))
+        weekly = item_view(filled.payload(user.mailbox or "", items["Calendar"][0].id))
         assert weekly.subject == f"Weekly meeting of {user.name}"
         assert dict(weekly.facts)["Repeats"] == "weekly, on MO, 20 times, 1 changed, 1 left out"
         assert len(weekly.to) == 4

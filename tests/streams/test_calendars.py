@@ -13,7 +13,7 @@ from backups.streams import (
     export_file,
     from_ics,
     index_record,
-    message_view,
+    item_view,
     read_ics,
     read_item,
     validate,
@@ -109,7 +109,7 @@ def test_a_series_is_indexed_and_shown_by_its_own_dates():
     assert record.sender_address == "anna@acme.example"
     assert record.categories == ("Team", "Daily")
     assert not record.has_attachments
-    view = message_view(payload)
+    view = item_view(payload)
     facts = dict(view.facts)
     assert facts["Start"] == "2026-09-07 07:30 UTC"
     assert facts["Repeats"] == "weekly, on MO, WE, 10 times, 1 changed, 1 left out"
@@ -309,7 +309,7 @@ def test_a_task_and_a_journal_entry_have_their_own_class():
     records = [index_record(payload) for payload in made]
     assert [record.item_class for record in records] == ["IPM.Task", "IPM.Activity"]
     assert records[0].end_at == records[0].received_at == datetime(2026, 3, 5, 12, tzinfo=UTC)
-    assert dict(message_view(made[0]).facts)["Status"] == "Completed"
+    assert dict(item_view(made[0]).facts)["Status"] == "Completed"
     task = icalendar.Calendar.from_ical(write_ics(made[0])).walk("VTODO")[0]
     assert (str(task["STATUS"]), str(task["UID"])) == ("COMPLETED", "t")
 

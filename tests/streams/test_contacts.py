@@ -11,7 +11,7 @@ from backups.streams import (
     export_file,
     from_vcard,
     index_record,
-    message_view,
+    item_view,
     read_item,
     read_vcard,
     validate,
@@ -67,7 +67,7 @@ def test_a_contact_is_found_and_shown_by_its_name():
     record = index_record(payload)
     assert (record.subject, record.notes) == ("Zoë Marchetti", ())
     assert record.categories == ("Suppliers", "Italy")
-    facts = dict(message_view(payload).facts)
+    facts = dict(item_view(payload).facts)
     assert facts["Name"] == "Zoë Marchetti"
     assert facts["Birthday"] == "1984-02-29"
     assert facts["Business address"] == "Via Gioia 8\r\n20124 Milano\r\nMI\r\nItaly"
@@ -122,7 +122,7 @@ def test_a_line_that_is_none_costs_nothing_else_of_its_card():
     (made,) = read_vcard(b"BEGIN:VCARD\nFN:Anna\nADR;;:x\nTEL;TYPE=CELL:1\nEND:VCARD\n")
     assert made.payload is not None
     assert made.notes == ("a line that can't be read is kept as text: ADR;;:x",)
-    assert dict(message_view(made.payload).facts)["Mobile phone"] == "1"
+    assert dict(item_view(made.payload).facts)["Mobile phone"] == "1"
 
 
 def test_an_agents_card_inside_a_card_is_kept_as_text():

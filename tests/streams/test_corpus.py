@@ -11,7 +11,7 @@ from backups.parts import join
 from backups.streams import (
     MailError,
     from_mime,
-    message_view,
+    item_view,
     normalised_digest,
     open_stream,
     to_eml,
@@ -73,7 +73,7 @@ def test_real_mail_is_viewed_and_written_as_mail(mails: list[Path]) -> None:
     for path in mails[::10]:
         raw = path.read_bytes()
         payload = from_mime(raw)
-        view = message_view(payload)
+        view = item_view(payload)
         again = message_from_bytes(to_eml(payload))
         original = message_from_bytes(raw.lstrip())
         assert view.notes == (), path

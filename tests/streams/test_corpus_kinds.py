@@ -18,7 +18,7 @@ from backups.streams import (
     MailError,
     export_file,
     index_record,
-    message_view,
+    item_view,
     open_stream,
     read_ics,
     read_item,
@@ -138,7 +138,7 @@ def test_every_card_becomes_a_contact_that_another_parser_reads():
 
 
 def typed_facts(payload: bytes) -> list[tuple[str, str]]:
-    return [fact for fact in message_view(payload).facts if fact[0] != "Kept as text"]
+    return [fact for fact in item_view(payload).facts if fact[0] != "Kept as text"]
 
 
 def test_outlook_files_keep_their_properties():

@@ -14,7 +14,7 @@ from backups.streams import (
     attachment_content,
     cut,
     index_record,
-    message_view,
+    item_view,
     normalised_digest,
     read_item,
     to_eml,
@@ -58,7 +58,7 @@ def everything(payload: bytes) -> None:
     assert record.size == len(payload)
     assert len(record.notes) <= MAX_NOTES
     assert record == type(record).from_record(record.to_record())
-    for file in message_view(payload).attachments:
+    for file in item_view(payload).attachments:
         attachment_content(payload, file.number)
 
 

@@ -14,7 +14,7 @@ from backups.streams import (
     Recipient,
     attachment_content,
     from_mime,
-    message_view,
+    item_view,
     to_eml,
     write_item,
 )
@@ -136,13 +136,13 @@ def test_an_html_body_is_read_as_text_or_as_bytes(html: str | bytes) -> None:
     kind = UNICODE if isinstance(html, str) else BINARY
     item = Item([Property.of(tags.HTML, kind, html)])
 
-    assert message_view(write_item(item, build=BUILD)).html == "<b>ü</b>"
+    assert item_view(write_item(item, build=BUILD)).html == "<b>ü</b>"
 
 
 def test_a_body_that_is_there_as_rtf_only_leaves_a_note() -> None:
     item = Item([Property.of(tags.RTF_COMPRESSED, BINARY, b"\0" * 20)])
 
-    view = message_view(write_item(item, build=BUILD))
+    view = item_view(write_item(item, build=BUILD))
 
     assert view.text == view.html == ""
     assert "RTF only" in view.notes[0]

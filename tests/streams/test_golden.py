@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from backups.streams import ServerBuild, index_record, message_view, read_item, validate, write_item
+from backups.streams import ServerBuild, index_record, item_view, read_item, validate, write_item
 from backups.streams.native import tags
 
 from .samples import SENT, golden
@@ -67,7 +67,7 @@ def test_another_build_and_the_usual_buffers_are_written_when_asked_for() -> Non
 
 def test_the_index_and_the_view_say_what_the_stream_says() -> None:
     record = index_record(golden())
-    view = message_view(golden())
+    view = item_view(golden())
 
     assert (record.subject, record.to, record.sent_at) == ("Hi!", "Ben <b@e.o>", SENT)
     assert (record.importance, record.is_read) == (2, True)

@@ -14,7 +14,7 @@ from backups.streams import (
     StreamError,
     from_mime,
     index_record,
-    message_view,
+    item_view,
     read_item,
     validate,
 )
@@ -131,7 +131,7 @@ def test_the_header_block_is_kept_as_it_came() -> None:
 
 
 def test_bodies_and_attachments_are_sorted() -> None:
-    view = message_view(from_mime(MIXED))
+    view = item_view(from_mime(MIXED))
 
     assert view.text == "plain ü"
     assert view.html.startswith("<p>html ü")
@@ -229,8 +229,8 @@ def test_a_body_is_decoded_however_it_is_labelled(charset: bytes, raw: bytes, te
     mail = b"Content-Type: text/plain; charset=" + charset + b"\n\n" + raw
     html = b"Content-Type: text/html; charset=" + charset + b"\n\n" + raw
 
-    assert message_view(from_mime(mail)).text == text
-    assert message_view(from_mime(html)).html == text
+    assert item_view(from_mime(mail)).text == text
+    assert item_view(from_mime(html)).html == text
 
 
 def test_html_bytes_are_kept_where_their_charset_has_a_code_page() -> None:
@@ -306,4 +306,4 @@ def test_a_name_with_a_path_is_kept_as_a_name() -> None:
     name = base64.b64encode("../../etc/pass‮wd".encode()).decode()
     raw = f'Content-Type: image/gif; name="=?utf-8?B?{name}?="\n\nx'.encode()
 
-    assert message_view(from_mime(raw)).attachments[0].name == "../../etc/pass‮wd"
+    assert item_view(from_mime(raw)).attachments[0].name == "../../etc/pass‮wd"

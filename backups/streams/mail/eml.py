@@ -22,7 +22,8 @@ from backups.streams.native.content import Content
 from backups.streams.native.fields import Fields
 from backups.streams.native.stream import open_stream
 from backups.streams.native.tokens import Node, Owner
-from backups.streams.views.message import AttachmentView, MessageView, Person, view_of
+from backups.streams.views.item import view_of
+from backups.streams.views.model import AttachmentView, ItemView, Person
 
 _MAX_LINE: Final = 998
 _BASE64_LINE: Final = 57
@@ -77,7 +78,7 @@ def eml_of(node: Node, content: Content) -> bytes:
     return "".join(f"{line}\r\n" for line in head).encode("utf-8", "replace") + entity.encoded()
 
 
-def _structure(view: MessageView, files: list[Node], content: Content, boundary: str) -> _Entity:
+def _structure(view: ItemView, files: list[Node], content: Content, boundary: str) -> _Entity:
     """mixed(alternative(text, related(html, inline files)), files), as far as it is needed."""
     entities = [
         (_file(shown, node, content), shown.inline and bool(view.html))
@@ -95,7 +96,7 @@ def _structure(view: MessageView, files: list[Node], content: Content, boundary:
     return _multipart("mixed", [body, *attached], f"{boundary}_m") if attached else body
 
 
-def _head(fields: Fields, view: MessageView) -> Iterable[str]:
+def _head(fields: Fields, view: ItemView) -> Iterable[str]:
     original = fields.text(tags.TRANSPORT_MESSAGE_HEADERS)
     if original:
         for field in _FIELD.finditer(original.replace("\r\n", "\n").replace("\r", "\n")):
@@ -106,7 +107,7 @@ def _head(fields: Fields, view: MessageView) -> Iterable[str]:
     yield "MIME-Version: 1.0"
 
 
-def _made_head(fields: Fields, view: MessageView) -> Iterable[str]:
+def _made_head(fields: Fields, view: ItemView) -> Iterable[str]:
     """Fields of an item that never travelled, such as a draft or a sent mail."""
     if view.sender != Person("", ""):
         yield f"From: {_person(view.sender)}"

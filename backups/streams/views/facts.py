@@ -9,6 +9,7 @@ from backups.streams.calendars.zones import defined_name
 from backups.streams.native import names, tags
 from backups.streams.native.fields import Fields, clean, span_of
 from backups.streams.native.properties import PropertyName, Value
+from backups.streams.views.model import Facts
 
 _BUSY: Final = ("Free", "Tentative", "Busy", "Out of office", "Working elsewhere")
 _TASK: Final = ("Not started", "In progress", "Completed", "Waiting on others", "Deferred")
@@ -35,8 +36,6 @@ _CONTACT_ADDRESSES: Final = (
     ("Web page", names.WEB_PAGE),
     ("Instant messaging", names.INSTANT_MESSAGING),
 )
-
-Facts = tuple[tuple[str, str], ...]
 
 
 def facts_of(fields: Fields) -> Facts:

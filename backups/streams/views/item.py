@@ -1,9 +1,8 @@
-"""A message as people look at it: for the preview, and as the base of an EML file."""
+"""An item as people look at it: for the preview, and as the base of an EML file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from backups.streams.errors import StreamError
 from backups.streams.native import tags
@@ -14,55 +13,12 @@ from backups.streams.native.index import attachment_name
 from backups.streams.native.properties import CODE_PAGE, codec_of
 from backups.streams.native.stream import open_stream
 from backups.streams.native.tokens import Node, Owner
-from backups.streams.views.facts import Facts, facts_of
+from backups.streams.views.facts import facts_of
+from backups.streams.views.kinds import kind_of
+from backups.streams.views.model import AttachmentView, Body, ItemView, Origin, Person
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    name: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class AttachmentView:
-    """``number`` is the attachment's place in its message, from 0; ``size`` is in bytes.
-
-    ``name`` is what the sender wrote: never a path to use on a disk. ``inline`` says that the
-    HTML body shows it by its content id.
-    """
-
-    number: int
-    name: str
-    mime_type: str
-    size: int
-    content_id: str
-    inline: bool
-    embedded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MessageView:
-    """``html`` is as the sender wrote it: only safe inside a sandboxed frame.
-
-    ``facts`` are (label, text) of an event, contact or task, to be shown above the body.
-    """
-
-    item_class: str
-    subject: str
-    sender: Person
-    to: tuple[Person, ...]
-    cc: tuple[Person, ...]
-    bcc: tuple[Person, ...]
-    sent_at: datetime | None
-    received_at: datetime | None
-    text: str
-    html: str
-    attachments: tuple[AttachmentView, ...]
-    notes: tuple[str, ...]
-    facts: Facts = ()
-
-
-def message_view(payload: bytes) -> MessageView:
+def item_view(payload: bytes) -> ItemView:
     """What can be shown of an item; ``notes`` say what can't. Never raises.
 
     Of a broken container nothing can be shown but the note that says so.
@@ -80,15 +36,16 @@ def message_view(payload: bytes) -> MessageView:
     return replace(view, attachments=tuple(shown))
 
 
-def view_of(node: Node, content: Content, notes: list[str]) -> MessageView:
+def view_of(node: Node, content: Content, notes: list[str]) -> ItemView:
     """The view of the message at ``node``; ``notes`` are added to."""
     fields = Fields(node, content, notes)
     html = _html(fields, notes)
     text = fields.text(tags.BODY)
     if not text and not html and fields.has(tags.RTF_COMPRESSED):
         note(notes, "the body is there as RTF only, which is not shown yet")
-    return MessageView(
+    return ItemView(
         item_class=fields.text(tags.MESSAGE_CLASS),
+        kind=kind_of(node, content),
         subject=fields.text(tags.SUBJECT, tags.DISPLAY_NAME),
         sender=Person(*sender_of(fields)),
         to=_people(node, content, tags.RECIPIENT_TO),
@@ -96,8 +53,7 @@ def view_of(node: Node, content: Content, notes: list[str]) -> MessageView:
         bcc=_people(node, content, tags.RECIPIENT_BCC),
         sent_at=fields.time(tags.CLIENT_SUBMIT_TIME),
         received_at=fields.time(tags.MESSAGE_DELIVERY_TIME),
-        text=text,
-        html=html,
+        body=Body(text, html, Origin.HTML if html else Origin.PLAIN if text else Origin.NONE),
         attachments=tuple(
             _attachment(number, child, content, notes)
             for number, child in enumerate(node.nodes(Owner.ATTACHMENT))
