@@ -13,16 +13,27 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol, overload
 
-MAX_PART = 4 * 1024 * 1024
+import pybase64
+
+MAX_PART: Final = 4 * 1024 * 1024
 """A part never holds more bytes than this; a larger value becomes several parts."""
 
-TRANSFER_BUFFER = 2
+TRANSFER_BUFFER: Final = 2
 """Operation code of an item stream's TransferBuffer (docs/streams.md)."""
 
+SHORTEST_LINE: Final = 4
+LONGEST_LINE: Final = 4096
+"""Characters of base64 in a line. With shorter ones the line ends would outgrow the text, longer
+ones would be gathered from many parts."""
+
 _OPERATION = struct.Struct("<II")
+_USUAL_LINE: Final = 76
+_BLOCK: Final = 512 * 1024
+"""Bytes that are encoded at once."""
 
 
 class Layout(enum.IntEnum):
@@ -30,12 +41,41 @@ class Layout(enum.IntEnum):
     """The bytes are skeleton and parts, nothing between them."""
     FTS = 1
     """As RAW, but after ``prefix`` bytes the result is framed into TransferBuffer operations."""
+    MIME = 2
+    """As RAW, but the parts are encoded as ``codings`` says."""
 
 
 class Role(enum.StrEnum):
     SKELETON = "skeleton"
     BODY = "body"
     ATTACHMENT = "attachment"
+
+
+class Transfer(enum.IntEnum):
+    """How a part stands in a MIME message."""
+
+    PLAIN = 0
+    """Byte for byte."""
+    BASE64_LF = 1
+    """Base64 with LF between its lines."""
+    BASE64_CRLF = 2
+
+
+class Coding(NamedTuple):
+    """``line`` is how many characters stand between two line ends; 0: there are none."""
+
+    transfer: Transfer
+    line: int = 0
+
+    @property
+    def line_end(self) -> bytes:
+        """What stands between two lines."""
+        if not self.line:
+            return b""
+        return b"\r\n" if self.transfer is Transfer.BASE64_CRLF else b"\n"
+
+
+PLAIN: Final = Coding(Transfer.PLAIN)
 
 
 class RecipeError(ValueError):
@@ -55,7 +95,8 @@ class Recipe:
     ``holes`` are (offset in the skeleton, counted after ``prefix``; part number), in order of
     offset; pieces of one large value are consecutive holes at the same offset, and each part
     fills one hole. ``frames`` are (payload bytes, at least 1; how many such buffers in a row),
-    in order. So what is joined is never larger than a small multiple of what is stored.
+    in order. ``codings`` has one entry for each hole of a MIME message and is empty otherwise.
+    So what is joined is never larger than a small multiple of what is stored.
     """
 
     layout: Layout
@@ -63,16 +104,16 @@ class Recipe:
     prefix: int
     frames: tuple[tuple[int, int], ...]
     holes: tuple[tuple[int, int], ...]
+    codings: tuple[Coding, ...] = ()
 
     def to_record(self) -> list[object]:
         """The form that is stored: lists and integers only."""
-        return [
-            int(self.layout),
-            self.skeleton_parts,
-            self.prefix,
-            [list(frame) for frame in self.frames],
-            [list(hole) for hole in self.holes],
-        ]
+        holes = [list(hole) for hole in self.holes]
+        if self.layout is Layout.MIME:
+            pairs = zip(holes, self.codings, strict=True)
+            holes = [[*hole, int(transfer), line] for hole, (transfer, line) in pairs]
+        frames = [list(frame) for frame in self.frames]
+        return [int(self.layout), self.skeleton_parts, self.prefix, frames, holes]
 
     @classmethod
     def from_record(cls, record: object) -> Recipe:
@@ -83,28 +124,91 @@ class Recipe:
             layout, skeleton_parts, prefix, frames, holes = record
             recipe = cls(
                 Layout(layout),
-                int(skeleton_parts),
-                int(prefix),
-                tuple((int(size), int(count)) for size, count in frames),
-                tuple((int(offset), int(part)) for offset, part in holes),
+                _count(skeleton_parts),
+                _count(prefix),
+                tuple((_count(size), _count(count)) for size, count in frames),
+                tuple((_count(hole[0]), _count(hole[1])) for hole in holes),
+                tuple(_coding(*hole[2:]) for hole in holes if layout == Layout.MIME),
             )
-        except (TypeError, ValueError) as error:
+            if any(len(hole) != (4 if layout == Layout.MIME else 2) for hole in holes):
+                raise ValueError("a hole of another layout")
+        except (TypeError, ValueError, IndexError, KeyError) as error:
             raise RecipeError(f"not a recipe: {error}") from error
-        numbers = [recipe.skeleton_parts, recipe.prefix]
-        numbers += [n for pair in (*recipe.frames, *recipe.holes) for n in pair]
-        if min(numbers) < 0:
-            raise RecipeError("not a recipe: negative number")
         if any(size == 0 for size, _ in recipe.frames):
             raise RecipeError("not a recipe: an empty frame")
+        if recipe.frames and recipe.layout is not Layout.FTS:
+            raise RecipeError("not a recipe: frames of something that is no item stream")
         return recipe
 
 
 @dataclass(frozen=True, slots=True)
 class CutItem:
-    """An item as its parts. ``join(cut.recipe, [p.data for p in cut.parts])`` is the item."""
+    """An item as its parts. ``parts`` may make each part when it is asked for, so keep none."""
 
     recipe: Recipe
-    parts: tuple[Part, ...]
+    parts: Sequence[Part]
+
+    def joined(self) -> Iterator[bytes | memoryview]:
+        """The item's bytes in pieces, in order."""
+        return joined(self.recipe, PartBytes(self.parts))
+
+    def matches(self, payload: bytes) -> bool:
+        """Whether the parts join to exactly ``payload``."""
+        return matches(self.recipe, PartBytes(self.parts), payload)
+
+
+class Source(Protocol):
+    """Bytes that are read by range."""
+
+    def __getitem__(self, key: slice, /) -> bytes: ...
+
+
+class Cutting(NamedTuple):
+    """The part that lies from ``start`` to ``stop`` of ``source``: at most ``MAX_PART`` bytes."""
+
+    role: Role
+    source: Source
+    start: int
+    stop: int
+
+
+class Cuttings(Sequence[Part]):
+    """Parts that are read from their sources when they are asked for."""
+
+    def __init__(self, cuttings: Sequence[Cutting]) -> None:
+        self._cuttings = cuttings
+
+    def __len__(self) -> int:
+        return len(self._cuttings)
+
+    @overload
+    def __getitem__(self, key: int, /) -> Part: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> Sequence[Part]: ...
+    def __getitem__(self, key: int | slice, /) -> Part | Sequence[Part]:
+        if isinstance(key, slice):
+            return Cuttings(self._cuttings[key])
+        role, source, start, stop = self._cuttings[key]
+        return Part(role, source[start:stop])
+
+
+class PartBytes(Sequence[bytes]):
+    """The bytes of ``parts``, each read when it is asked for."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @overload
+    def __getitem__(self, key: int, /) -> bytes: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> Sequence[bytes]: ...
+    def __getitem__(self, key: int | slice, /) -> bytes | Sequence[bytes]:
+        if isinstance(key, slice):
+            return PartBytes(self._parts[key])
+        return self._parts[key].data
 
 
 def pieces(data: bytes, size: int = MAX_PART) -> Iterator[bytes]:
@@ -118,48 +222,178 @@ def pieces(data: bytes, size: int = MAX_PART) -> Iterator[bytes]:
 
 def join(recipe: Recipe, parts: Sequence[bytes]) -> bytes:
     """The exact bytes of the item. Raises RecipeError when recipe and parts do not fit."""
-    if recipe.skeleton_parts > len(parts):
-        raise RecipeError(f"recipe wants {recipe.skeleton_parts} skeleton parts, got {len(parts)}")
-    skeleton = memoryview(b"".join(parts[: recipe.skeleton_parts]))
-    if recipe.prefix > len(skeleton):
-        raise RecipeError("the prefix is longer than the skeleton")
-    filling = [number for _, number in recipe.holes]
-    if len(set(filling)) != len(filling):
-        raise RecipeError("a part fills more than one hole")
-    content = _fill(skeleton[recipe.prefix :], recipe.holes, parts)
-    if recipe.layout is Layout.RAW:
-        return bytes(skeleton[: recipe.prefix]) + content
-    return b"".join(_frame(bytes(skeleton[: recipe.prefix]), content, recipe.frames))
+    return b"".join(joined(recipe, parts))
 
 
-def _fill(
-    skeleton: memoryview, holes: tuple[tuple[int, int], ...], parts: Sequence[bytes]
-) -> bytes:
-    pieces_: list[bytes | memoryview] = []
+def joined(recipe: Recipe, parts: Sequence[bytes]) -> Iterator[bytes | memoryview]:
+    """The exact bytes of the item in pieces, one part in memory at a time.
+
+    Raises RecipeError when recipe and parts do not fit, perhaps only after the last piece: take
+    what came for an item when the iteration has ended, not before.
+    """
+    _check(recipe, len(parts))
+    skeleton = _Skeleton(parts, recipe.skeleton_parts)
+    yield from skeleton.take(recipe.prefix, "the prefix is longer than the skeleton")
+    content = _content(recipe, skeleton, parts)
+    if recipe.layout is Layout.FTS:
+        yield from _framed(content, recipe.frames)
+    else:
+        yield from content
+
+
+def matches(recipe: Recipe, parts: Sequence[bytes], payload: bytes) -> bool:
+    """Whether ``parts`` join to exactly ``payload``, which is not copied; never raises."""
     position = 0
-    for offset, number in holes:
-        if not position <= offset <= len(skeleton):
-            raise RecipeError(f"hole at {offset} is out of order or beyond the skeleton")
-        if number >= len(parts):
-            raise RecipeError(f"hole at {offset} wants part {number}, there are {len(parts)}")
-        pieces_ += (skeleton[position:offset], parts[number])
+    try:
+        for piece in joined(recipe, parts):
+            # startswith compares in place; a slice or a memoryview's == would copy or crawl.
+            if not payload.startswith(piece, position):
+                return False
+            position += len(piece)
+    except RecipeError:
+        return False
+    return position == len(payload)
+
+
+def encoded(data: Iterable[bytes], coding: Coding) -> Iterator[bytes]:
+    """The pieces of one value as a MIME message has them; no line end after the last line."""
+    if coding.transfer is Transfer.PLAIN:
+        yield from data
+        return
+    # Whole lines of whole groups: each block starts a line, wherever the value was cut.
+    unit = coding.line // 4 * 3 if coding.line % 4 == 0 else coding.line * 3
+    unit = unit or 3
+    step = _BLOCK // unit * unit
+    rest = b""
+    between = b""
+    for piece in data:
+        waiting = rest + piece if rest else piece
+        whole = len(waiting) - len(waiting) % unit
+        for start in range(0, whole, step):
+            yield between + _lines(waiting[start : min(start + step, whole)], coding)
+            between = coding.line_end
+        rest = waiting[whole:]
+    if rest:
+        yield between + _lines(rest, coding)
+
+
+def _lines(data: bytes, coding: Coding) -> bytes:
+    """Base64 of ``data`` in lines, the last one without its end."""
+    line, end = coding.line, coding.line_end
+    if line == _USUAL_LINE:
+        text: bytes = pybase64.encodebytes(data)[:-1]
+        return text.replace(b"\n", end) if end != b"\n" else text
+    text = pybase64.b64encode(data)
+    if not line or len(text) <= line:
+        return text
+    return end.join([text[start : start + line] for start in range(0, len(text), line)])
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r:.40} is not a number of something")
+    return value
+
+
+def _coding(transfer: object, line: object) -> Coding:
+    coding = Coding(Transfer(_count(transfer)), _count(line))
+    plain = coding.transfer is Transfer.PLAIN
+    if coding.line and (plain or not SHORTEST_LINE <= coding.line <= LONGEST_LINE):
+        raise ValueError(f"lines of {coding.line} characters")
+    return coding
+
+
+def _check(recipe: Recipe, parts: int) -> None:
+    if recipe.skeleton_parts > parts:
+        raise RecipeError(f"recipe wants {recipe.skeleton_parts} skeleton parts, got {parts}")
+    if len({number for _, number in recipe.holes}) != len(recipe.holes):
+        raise RecipeError("a part fills more than one hole")
+    for offset, number in recipe.holes:
+        if number >= parts:
+            raise RecipeError(f"hole at {offset} wants part {number}, there are {parts}")
+    if any(size < 1 for size, _ in recipe.frames):
+        raise RecipeError("an empty frame")
+    if recipe.layout is Layout.MIME and len(recipe.codings) != len(recipe.holes):
+        raise RecipeError(f"{len(recipe.codings)} codings for {len(recipe.holes)} holes")
+
+
+class _Skeleton:
+    """Reads the leading parts as one."""
+
+    def __init__(self, parts: Sequence[bytes], count: int) -> None:
+        self._parts = parts
+        self._count = count
+        self._next = 0
+        self._open = memoryview(b"")
+
+    def take(self, size: int, otherwise: str) -> Iterator[memoryview]:
+        """The next ``size`` bytes; RecipeError says ``otherwise`` when there are fewer."""
+        while size:
+            if not self._more():
+                raise RecipeError(otherwise)
+            piece = self._open[:size]
+            self._open = self._open[len(piece) :]
+            size -= len(piece)
+            yield piece
+
+    def rest(self) -> Iterator[memoryview]:
+        while self._more():
+            piece, self._open = self._open, memoryview(b"")
+            yield piece
+
+    def _more(self) -> bool:
+        while not self._open and self._next < self._count:
+            self._open = memoryview(self._parts[self._next])
+            self._next += 1
+        return bool(self._open)
+
+
+def _content(
+    recipe: Recipe, skeleton: _Skeleton, parts: Sequence[bytes]
+) -> Iterator[bytes | memoryview]:
+    position = 0
+    for offset, numbers, coding in _values(recipe):
+        if offset < position:
+            raise RecipeError(f"hole at {offset} is out of order")
+        yield from skeleton.take(offset - position, f"hole at {offset} is beyond the skeleton")
         position = offset
-    pieces_.append(skeleton[position:])
-    return b"".join(pieces_)
+        yield from encoded((parts[number] for number in numbers), coding)
+    yield from skeleton.rest()
 
 
-def _frame(
-    prefix: bytes, content: bytes, frames: tuple[tuple[int, int], ...]
+def _values(recipe: Recipe) -> Iterator[tuple[int, list[int], Coding]]:
+    """Offset, parts and coding of each value: holes at one offset with one coding are one."""
+    codings = recipe.codings if recipe.layout is Layout.MIME else (PLAIN,) * len(recipe.holes)
+    key: tuple[int, Coding] | None = None
+    numbers: list[int] = []
+    for (offset, number), coding in zip(recipe.holes, codings, strict=True):
+        if key is not None and key != (offset, coding):
+            yield key[0], numbers, key[1]
+            numbers = []
+        key = (offset, coding)
+        numbers.append(number)
+    if key is not None:
+        yield key[0], numbers, key[1]
+
+
+def _framed(
+    content: Iterator[bytes | memoryview], frames: tuple[tuple[int, int], ...]
 ) -> Iterator[bytes | memoryview]:
     total = sum(size * count for size, count in frames)
-    if total != len(content) or any(size == 0 for size, _ in frames):
-        raise RecipeError(f"frames hold {total} bytes, the content has {len(content)}")
-    yield prefix
-    view = memoryview(content)
-    position = 0
-    for size, count in frames:
-        header = _OPERATION.pack(TRANSFER_BUFFER, size)
-        for _ in range(count):
-            yield header
-            yield view[position : position + size]
-            position += size
+    sizes = (size for size, count in frames for _ in range(count))
+    there = room = 0
+    for piece in content:
+        view = memoryview(piece)
+        there += len(view)
+        while view:
+            if not room:
+                room = next(sizes, 0)
+                if not room:
+                    raise RecipeError(f"frames hold {total} bytes, the content has more")
+                yield _OPERATION.pack(TRANSFER_BUFFER, room)
+            yield view[:room]
+            taken = min(room, len(view))
+            room -= taken
+            view = view[taken:]
+    if there != total:
+        raise RecipeError(f"frames hold {total} bytes, the content has {there}")

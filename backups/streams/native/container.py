@@ -16,6 +16,7 @@ import pybase64
 
 from backups.parts import TRANSFER_BUFFER
 from backups.streams.errors import StreamError, StreamTruncated, StreamUnknown
+from backups.streams.native.content import Content, Payload, content_of
 
 CONFIG: Final = 1
 IS_INTERFACE_OK: Final = 3
@@ -26,6 +27,9 @@ BUFFER_SIZE: Final = 31_680
 
 Servers sometimes end a buffer earlier, at a property; a reader must take any sizes.
 """
+
+MAX_BUFFERS: Final = 1_000_000
+"""TransferBuffers that are read; at the size that servers fill they would hold 31 GB."""
 
 TRUNCATION_MARKER: Final = b"=== Truncated Data ==="
 """What a server puts at the end of an answer that it could not finish."""
@@ -63,7 +67,7 @@ class Container:
 
     prefix: bytes
     frames: tuple[int, ...]
-    content: bytes
+    content: Content
     build: ServerBuild | None
     regular: bool
     starts: tuple[int, ...]
@@ -91,7 +95,11 @@ def decode_export(text: str | bytes) -> bytes:
         raise StreamError("not base64", offset=error.start) from error
     raw = raw.strip(b" \t\r\n")
     try:
-        return pybase64.b64decode(raw, validate=True)
+        payload = pybase64.b64decode(raw, validate=True)
+        # The last digit may hold bits that no byte has; an encoder leaves them zero.
+        if raw.endswith(b"=") and pybase64.b64encode(payload[-(len(payload) % 3) :]) != raw[-4:]:
+            raise StreamError("not base64: bits beyond the last byte", offset=len(raw) - 4)
+        return payload
     except ValueError as error:
         marker = raw.find(TRUNCATION_MARKER)
         if marker >= 0:
@@ -101,7 +109,7 @@ def decode_export(text: str | bytes) -> bytes:
         raise StreamError(f"not base64: {error}") from error
 
 
-def read_container(payload: bytes) -> Container:
+def read_container(payload: Payload) -> Container:
     """Split ``payload`` into its operations. Raises StreamError when the lengths don't add up."""
     view = memoryview(payload)
     position, end = 0, len(payload)
@@ -114,7 +122,7 @@ def read_container(payload: bytes) -> Container:
     while position < end:
         if end - position < _OPERATION.size:
             raise StreamTruncated("an operation's head is cut off", offset=position)
-        opcode, length = _OPERATION.unpack_from(payload, position)
+        opcode, length = _OPERATION.unpack_from(view, position)
         if position == 0 and opcode != CONFIG:
             raise StreamError(f"operation {opcode} where Config must be", offset=0)
         expected = _LENGTHS.get(opcode)
@@ -128,6 +136,8 @@ def read_container(payload: bytes) -> Container:
             reason = f"operation {opcode} wants {length} bytes, {end - start} are there"
             raise StreamTruncated(reason, offset=position)
         if opcode == TRANSFER_BUFFER:
+            if len(starts) >= MAX_BUFFERS:
+                raise StreamError(f"more than {MAX_BUFFERS:,} buffers", offset=position)
             starts.append(start)
             frames.append(length)
         elif frames:
@@ -136,12 +146,12 @@ def read_container(payload: bytes) -> Container:
         if not frames:
             prefix_end = position
         if opcode == TELL_PARTNER_VERSION:
-            build = _read_build(payload, start)
+            build = _read_build(view, start)
     if not any(frames):
         raise StreamTruncated("there is no content", offset=end)
-    content = b"".join(view[s : s + n] for s, n in zip(starts, frames, strict=True))
+    content = content_of(view, starts, frames)
     regular = regular and all(frames)
-    prefix = payload[:prefix_end]
+    prefix = bytes(view[:prefix_end])
     return Container(prefix, tuple(frames), content, build, regular, tuple(starts), unknown)
 
 
@@ -185,6 +195,6 @@ def write_prefix(build: tuple[int, int, int] | tuple[int, int, int, int]) -> byt
     return b"".join(_OPERATION.pack(code, len(body)) + body for code, body in operations)
 
 
-def _read_build(payload: bytes, start: int) -> ServerBuild:
+def _read_build(payload: memoryview, start: int) -> ServerBuild:
     first, build, revision = _VERSION.unpack_from(payload, start)
     return ServerBuild(first >> 8, first & 0xFF, build & ~_BUILD_FLAG, revision)

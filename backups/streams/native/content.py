@@ -10,7 +10,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Final, Protocol
+from mmap import mmap
+from typing import Final, Protocol, TypeAlias
+
+Payload: TypeAlias = bytes | bytearray | memoryview | mmap
+"""An item stream in memory, or in a file that is mapped into it; never written to."""
 
 JOINED: Final = 1024 * 1024
 """Bytes up to which a content is joined."""
@@ -27,12 +31,38 @@ class Content(Protocol):
     def __getitem__(self, key: slice, /) -> bytes: ...
 
 
+class SplicedContent:
+    """Ranges of other contents, one after another."""
+
+    def __init__(self, ranges: Sequence[tuple[Content, int, int]]) -> None:
+        self._ranges = ranges
+        self._ends = list(accumulate(stop - start for _, start, stop in ranges))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, key: slice, /) -> bytes:
+        start, stop, _ = key.indices(len(self))
+        return b"".join(self._pieces(start, stop))
+
+    def _pieces(self, start: int, stop: int) -> Iterator[bytes]:
+        number = bisect_right(self._ends, start)
+        while start < stop:
+            source, _, last = self._ranges[number]
+            at = last - (self._ends[number] - start)
+            size = min(self._ends[number], stop) - start
+            yield source[at : at + size]
+            start += size
+            number += 1
+
+
 class FramedContent:
     """Content that lies in buffers at ``starts`` of ``payload``, of ``frames`` sizes."""
 
     def __init__(self, payload: memoryview, starts: Sequence[int], frames: Sequence[int]) -> None:
         self._payload = payload
         self._starts = starts
+        self._frames = frames
         self._ends = list(accumulate(frames))
 
     def __len__(self) -> int:
@@ -40,16 +70,14 @@ class FramedContent:
 
     def __getitem__(self, key: slice, /) -> bytes:
         start, stop, _ = key.indices(len(self))
-        return b"".join(self.ranges(start, stop))
+        return b"".join(self._views(start, stop))
 
-    def ranges(self, start: int, stop: int) -> Iterator[memoryview]:
-        """The bytes from ``start`` to ``stop`` as they lie in the payload, without a copy."""
+    def _views(self, start: int, stop: int) -> Iterator[memoryview]:
         number = bisect_right(self._ends, start)
         while start < stop:
             end = self._ends[number]
+            at = self._starts[number] + self._frames[number] - (end - start)
             size = min(end, stop) - start
-            before = self._ends[number - 1] if number else 0
-            at = self._starts[number] + start - before
             yield self._payload[at : at + size]
             start += size
             number += 1
@@ -60,6 +88,13 @@ def content_of(payload: memoryview, starts: Sequence[int], frames: Sequence[int]
     if sum(frames) <= JOINED:
         return b"".join(payload[at : at + size] for at, size in zip(starts, frames, strict=True))
     return FramedContent(payload, starts, frames)
+
+
+def spliced(ranges: Sequence[tuple[Content, int, int]]) -> Content:
+    """The ranges (source, start, stop) one after another, joined when they are small."""
+    if sum(stop - start for _, start, stop in ranges) <= JOINED:
+        return b"".join(source[start:stop] for source, start, stop in ranges)
+    return SplicedContent(ranges)
 
 
 def pieces_of(content: Content, start: int, stop: int, size: int = PIECE) -> Iterator[bytes]:

@@ -2,18 +2,20 @@
 
 Attachments and bodies are taken out of the transfer content, value bytes only; the rest is the
 skeleton. A payload whose inside can't be read, or whose operations lie unusually, is kept whole
-as skeleton: cutting never fails for a payload whose container is sound.
+as skeleton: cutting never fails for a payload whose container is sound. Parts are taken from the
+payload one at a time, when they are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Final, overload
 
-from backups.parts import CutItem, Layout, Part, Recipe, Role, pieces
+from backups.parts import MAX_PART, CutItem, Layout, Part, Recipe, Role
 from backups.streams.native import tags
 from backups.streams.native.container import Container
+from backups.streams.native.content import Content, Payload, content_of, spliced
 from backups.streams.native.tokens import Node
 
 SMALLEST_PART: Final = 2048
@@ -27,30 +29,68 @@ _ROLES = {
 }
 
 
-def cut_whole(payload: bytes) -> CutItem:
+class Parts(Sequence[Part]):
+    """Parts that are taken from where they lie when they are asked for, one at a time."""
+
+    def __init__(self, spans: Iterable[tuple[Role, Content, int, int]]) -> None:
+        self._spans = tuple(spans)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @overload
+    def __getitem__(self, key: int, /) -> Part: ...
+
+    @overload
+    def __getitem__(self, key: slice, /) -> Parts: ...
+
+    def __getitem__(self, key: int | slice, /) -> Part | Parts:
+        if isinstance(key, slice):
+            return Parts(self._spans[key])
+        role, source, start, stop = self._spans[key]
+        return Part(role, source[start:stop])
+
+
+def cut_whole(payload: Payload) -> CutItem:
     """``payload`` as nothing but skeleton."""
-    parts = tuple(Part(Role.SKELETON, piece) for piece in pieces(payload))
+    whole = content_of(memoryview(payload), (0,), (len(payload),))
+    parts = Parts(_spans(Role.SKELETON, whole, 0, len(payload)))
     return CutItem(Recipe(Layout.RAW, len(parts), 0, (), ()), parts)
 
 
 def cut_container(container: Container, root: Node) -> CutItem:
     """Cut a regular container along the tree that was read from its content."""
-    content = memoryview(container.content)
-    skeleton: list[bytes | memoryview] = [container.prefix]
-    found: list[tuple[int, Part]] = []
-    position = kept = 0
+    content = container.content
+    kept: list[tuple[Content, int, int]] = [(container.prefix, 0, len(container.prefix))]
+    holes: list[int] = []
+    large: list[tuple[Role, Content, int, int]] = []
+    position = size = 0
     for start, stop, role in sorted(_large_values(root)):
-        skeleton.append(content[position:start])
-        kept += start - position
+        kept.append((content, position, start))
+        size += start - position
         position = stop
-        found += ((kept, Part(role, piece)) for piece in pieces(container.content[start:stop]))
-    skeleton.append(content[position:])
-    parts = [Part(Role.SKELETON, piece) for piece in pieces(b"".join(skeleton))]
-    first = len(parts)
-    holes = tuple((offset, first + number) for number, (offset, _) in enumerate(found))
-    parts += (part for _, part in found)
-    recipe = Recipe(Layout.FTS, first, len(container.prefix), _runs(container.frames), holes)
-    return CutItem(recipe, tuple(parts))
+        pieces = list(_spans(role, content, start, stop))
+        holes += [size] * len(pieces)
+        large += pieces
+    kept.append((content, position, len(content)))
+    skeleton = spliced(kept)
+    leading = list(_spans(Role.SKELETON, skeleton, 0, len(skeleton)))
+    recipe = Recipe(
+        Layout.FTS,
+        len(leading),
+        len(container.prefix),
+        _runs(container.frames),
+        tuple((offset, number) for number, offset in enumerate(holes, len(leading))),
+    )
+    return CutItem(recipe, Parts((*leading, *large)))
+
+
+def _spans(
+    role: Role, source: Content, start: int, stop: int
+) -> Iterator[tuple[Role, Content, int, int]]:
+    """``source`` from ``start`` to ``stop`` in parts; one empty part for an empty range."""
+    for at in range(start, max(stop, start + 1), MAX_PART):
+        yield role, source, at, min(at + MAX_PART, stop)
 
 
 def _large_values(root: Node) -> Iterator[tuple[int, int, Role]]:

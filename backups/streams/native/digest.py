@@ -8,13 +8,15 @@ restore. docs/streams.md describes the canonical form.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from backups.streams.native import tags
-from backups.streams.native.content import Content
+from backups.streams.native.content import PIECE, Content, pieces_of
 from backups.streams.native.properties import CODE_PAGE, STRING, UNICODE, codec_of, is_text
 from backups.streams.native.tokens import Node, Owner
 
@@ -90,17 +92,27 @@ _OWNERS = {Owner.MESSAGE: b"M", Owner.RECIPIENT: b"R", Owner.ATTACHMENT: b"A"}
 _HEAD = struct.Struct(">HI")
 _COUNT = struct.Struct(">I")
 _U32 = struct.Struct("<I")
-_LARGE: Final = 4096
 
 
 def digest_of(root: Node, content: Content) -> bytes:
     """SHA-256 of the canonical form of the message at ``root``."""
     state = hashlib.sha256(_VERSION)
     _feed(root, content, state.update)
+    # A stack in place of recursion: messages lie inside each other to any depth.
+    open_nodes = [iter(root.children)]
+    while open_nodes:
+        child = next(open_nodes[-1], None)
+        if child is None:
+            open_nodes.pop()
+            state.update(b".")
+        else:
+            _feed(child, content, state.update)
+            open_nodes.append(iter(child.children))
     return state.digest()
 
 
-def _feed(node: Node, content: Content, update: Callable[[bytes | memoryview], None]) -> None:
+def _feed(node: Node, content: Content, update: Callable[[bytes], None]) -> None:
+    """What the canonical form says of ``node`` itself, without the nodes inside it."""
     entries = []
     for tag, start, stop, name in node.properties:
         number = tag >> 16
@@ -109,40 +121,71 @@ def _feed(node: Node, content: Content, update: Callable[[bytes | memoryview], N
         elif number not in EXCLUDED:
             entries.append((number.to_bytes(2, "big"), tag & 0xFFFF, start, stop))
     entries.sort()
-    small: list[bytes | memoryview] = [_OWNERS[node.owner], _COUNT.pack(len(entries))]
+    small = [_OWNERS[node.owner], _COUNT.pack(len(entries))]
     for key, kind, start, stop in entries:
-        if stop - start < _LARGE:
+        if stop - start > PIECE:
+            update(b"".join(small))
+            small.clear()
+            _feed_large(key, kind, content, start, stop, update)
+        else:
             small += _canonical(key, kind, content[start:stop])
-            continue
-        update(b"".join(small))
-        small.clear()
-        for piece in _canonical(key, kind, content[start:stop]):
-            update(piece)
     update(b"".join(small))
-    for child in node.children:
-        _feed(child, content, update)
-    update(b".")
 
 
-def _canonical(
-    key: bytes, kind: int, value: bytes | memoryview
-) -> tuple[bytes, bytes | memoryview]:
+def _canonical(key: bytes, kind: int, value: bytes) -> tuple[bytes, bytes]:
     """Key, type, length and value; every string as UTF-16 without its terminating NUL."""
     if kind in (UNICODE, STRING):
         kind = STRING
-        if value[-2:] == b"\0\0":
-            value = value[:-2]
+        value = value.removesuffix(b"\0\0")
     elif kind & CODE_PAGE and is_text(kind):
         try:
-            value = bytes(value).decode(codec_of(kind)).encode("utf-16-le")
+            value = value.decode(codec_of(kind)).encode("utf-16-le").removesuffix(b"\0\0")
             kind = STRING
         except ValueError:  # not readable in its own code page: taken as it stands
             pass
-        if kind == STRING and value[-2:] == b"\0\0":
-            value = value[:-2]
     elif key == _FLAGS_KEY and len(value) == 4:
         value = _U32.pack(_U32.unpack(value)[0] & _FLAGS_KEPT)
-    return _COUNT.pack(len(key)) + key + _HEAD.pack(kind, len(value)), value
+    return _head(key, kind, len(value)), value
+
+
+def _feed_large(
+    key: bytes, kind: int, content: Content, start: int, stop: int, update: Callable[[bytes], None]
+) -> None:
+    """The same of a large value, in pieces; a string is read twice, first for its length."""
+    if kind in (UNICODE, STRING):
+        kind = STRING
+        stop -= 2 * (content[stop - 2 : stop] == b"\0\0")
+    elif kind & CODE_PAGE and is_text(kind):
+        with suppress(ValueError):  # as above
+            left = _unicode_size(kind, content, start, stop)
+            update(_head(key, STRING, left))
+            for piece in _unicode(kind, content, start, stop):
+                update(piece[:left])
+                left -= min(left, len(piece))
+            return
+    update(_head(key, kind, stop - start))
+    for piece in pieces_of(content, start, stop):
+        update(piece)
+
+
+def _unicode_size(kind: int, content: Content, start: int, stop: int) -> int:
+    """Bytes of a string in UTF-16, without its terminating NUL; ValueError where it is damaged."""
+    size, last = 0, b""
+    for piece in _unicode(kind, content, start, stop):
+        size += len(piece)
+        last = (last + piece)[-2:]
+    return size - 2 * (last == b"\0\0")
+
+
+def _unicode(kind: int, content: Content, start: int, stop: int) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(codec_of(kind))()
+    for piece in pieces_of(content, start, stop):
+        yield decoder.decode(piece).encode("utf-16-le")
+    yield decoder.decode(b"", True).encode("utf-16-le")
+
+
+def _head(key: bytes, kind: int, size: int) -> bytes:
+    return _COUNT.pack(len(key)) + key + _HEAD.pack(kind, size)
 
 
 _FLAGS_KEY: Final = tags.MESSAGE_FLAGS.to_bytes(2, "big")

@@ -19,6 +19,7 @@ from backups.streams.native.tokens import (
     START_RECIPIENT,
     Node,
     Owner,
+    Token,
 )
 
 _MARKER = struct.Struct("<I")
@@ -65,22 +66,14 @@ class Item:
         return next((p for p in self.properties if p.name == name), None)
 
 
-def item_from(node: Node, content: Content) -> Item:
-    """The tree below message ``node``; StreamUnknown where the order is not the grammar's."""
-    item = Item()
-    children = iter(node.children)
-    child = next(children, None)
-    for token in node.properties:
-        while child is not None and child.start < token[1]:
-            _add(item, child, content)
-            child = next(children, None)
-        if item.attachments:
-            raise _disorder("a property after the attachments", token[1], token[0])
-        (item.between if item.recipients else item.properties).append(_read(token, content))
-    while child is not None:
-        _add(item, child, content)
-        child = next(children, None)
-    return item
+def item_from(root: Node, content: Content) -> Item:
+    """The tree below message ``root``; StreamUnknown where the order is not the grammar's."""
+    top = Item()
+    waiting = [(root, top)]
+    while waiting:
+        node, item = waiting.pop()
+        waiting += _filled(item, node, content)
+    return top
 
 
 def write_item(
@@ -100,32 +93,66 @@ def write_item(
     return write_container(item.envelope.prefix, content, item.envelope.frames)
 
 
-def _add(item: Item, child: Node, content: Content) -> None:
+def _filled(item: Item, node: Node, content: Content) -> list[tuple[Node, Item]]:
+    """Fill ``item`` from ``node``; the embedded messages are given back, to be filled next."""
+    embedded: list[tuple[Node, Item]] = []
+    children = iter(node.children)
+    child = next(children, None)
+    for token in node.properties:
+        while child is not None and child.start < token[1]:
+            embedded += _add(item, child, content)
+            child = next(children, None)
+        if item.attachments:
+            raise _disorder("a property after the attachments", token[1], token[0])
+        (item.between if item.recipients else item.properties).append(_read(token, content))
+    while child is not None:
+        embedded += _add(item, child, content)
+        child = next(children, None)
+    return embedded
+
+
+def _add(item: Item, child: Node, content: Content) -> list[tuple[Node, Item]]:
     properties = [_read(token, content) for token in child.properties]
     if child.owner is Owner.RECIPIENT:
         if item.attachments or item.between:
             raise _disorder("a recipient out of order", child.start, START_RECIPIENT)
         item.recipients.append(Recipient(properties))
-        return
-    embedded = None
-    if child.children:
-        embedded = item_from(child.children[0], content)
-        late = child.properties and child.properties[-1][1] > child.children[0].start
-        if late or len(child.children) > 1:
-            raise _disorder("an attachment out of order", child.start, NEW_ATTACH)
-    item.attachments.append(Attachment(properties, embedded))
+        return []
+    if not child.children:
+        item.attachments.append(Attachment(properties))
+        return []
+    late = child.properties and child.properties[-1][1] > child.children[0].start
+    if late or len(child.children) > 1:
+        raise _disorder("an attachment out of order", child.start, NEW_ATTACH)
+    inner = Item()
+    item.attachments.append(Attachment(properties, inner))
+    return [(child.children[0], inner)]
 
 
 def _disorder(reason: str, offset: int, prop: int) -> StreamUnknown:
     return StreamUnknown(reason, offset=offset, prop=prop)
 
 
-def _read(token: tuple[int, int, int, bytes | None], content: Content) -> Property:
+def _read(token: Token, content: Content) -> Property:
     tag, start, stop, name = token
     return Property(tag, content[start:stop], PropertyName.from_wire(name) if name else None)
 
 
 def _wire(item: Item) -> Iterator[bytes]:
+    """The pieces of the content; a stack of messages in place of recursion."""
+    open_messages = [_message(item)]
+    while open_messages:
+        for piece in open_messages[-1]:
+            if isinstance(piece, Item):
+                open_messages.append(_message(piece))
+                break
+            yield piece
+        else:
+            open_messages.pop()
+
+
+def _message(item: Item) -> Iterator[bytes | Item]:
+    """The pieces of one message, with the embedded ones as themselves where they stand."""
     yield from _wire_all(item.properties)
     for recipient in item.recipients:
         yield _MARKER.pack(START_RECIPIENT)
@@ -137,7 +164,7 @@ def _wire(item: Item) -> Iterator[bytes]:
         yield from _wire_all(attachment.properties)
         if attachment.embedded is not None:
             yield _MARKER.pack(START_EMBED)
-            yield from _wire(attachment.embedded)
+            yield attachment.embedded
             yield _MARKER.pack(END_EMBED)
         yield _MARKER.pack(END_ATTACH)
 

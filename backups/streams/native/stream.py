@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backups.parts import CutItem
 from backups.streams.errors import StreamError
 from backups.streams.native import tags
 from backups.streams.native.container import Container, ServerBuild, read_container
-from backups.streams.native.content import Content
+from backups.streams.native.content import Content, Payload
 from backups.streams.native.cut import cut_container, cut_whole
 from backups.streams.native.digest import digest_of
 from backups.streams.native.index import IndexRecord, index_of
 from backups.streams.native.item import Envelope, Item, item_from
 from backups.streams.native.properties import decode_text, is_text
 from backups.streams.native.tokens import Scan, scan
+from backups.streams.native.walk import Step, walk_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class ItemStream:
     The scan happens at the first question that needs it and is kept.
     """
 
-    def __init__(self, payload: bytes, container: Container) -> None:
+    def __init__(self, payload: Payload, container: Container) -> None:
         self.payload = payload
         self.container = container
 
@@ -82,6 +84,13 @@ class ItemStream:
         item.envelope = Envelope(self.container.prefix, self.container.frames)
         return item
 
+    def walk(self) -> Iterator[Step]:
+        """The item in the order of its stream, with values that are read when they are wanted.
+
+        Ends where a stream that is not whole can't be read any more; never raises.
+        """
+        return walk_from(self.scan.root, self.content)
+
     def index(self) -> IndexRecord:
         """The record for the catalog; never raises, its notes say what could not be read."""
         return index_of(self.scan, self.content, len(self.payload))
@@ -116,12 +125,12 @@ class ItemStream:
         return ""
 
 
-def open_stream(payload: bytes) -> ItemStream:
+def open_stream(payload: Payload) -> ItemStream:
     """Read the operations of ``payload``; raises StreamError when their lengths don't add up."""
     return ItemStream(payload, read_container(payload))
 
 
-def validate(payload: bytes) -> StreamSummary:
+def validate(payload: Payload) -> StreamSummary:
     """Accept a payload only if it is whole: operations, value lengths and markers add up.
 
     Raises StreamTruncated when it ends early, StreamUnknown when it uses something unknown to
@@ -130,12 +139,12 @@ def validate(payload: bytes) -> StreamSummary:
     return open_stream(payload).summary()
 
 
-def read_item(payload: bytes) -> Item:
+def read_item(payload: Payload) -> Item:
     """The decoded tree of ``payload``; raises StreamError as ``validate`` does."""
     return open_stream(payload).item()
 
 
-def index_record(payload: bytes) -> IndexRecord:
+def index_record(payload: Payload) -> IndexRecord:
     """The catalog's record; of a broken container, a record whose notes say so."""
     try:
         return open_stream(payload).index()
@@ -143,11 +152,11 @@ def index_record(payload: bytes) -> IndexRecord:
         return IndexRecord(size=len(payload), notes=(str(error),))
 
 
-def normalised_digest(payload: bytes) -> bytes:
+def normalised_digest(payload: Payload) -> bytes:
     """See ``ItemStream.digest``."""
     return open_stream(payload).digest()
 
 
-def cut(payload: bytes) -> CutItem:
+def cut(payload: Payload) -> CutItem:
     """See ``ItemStream.cut``; raises StreamError only for a broken container."""
     return open_stream(payload).cut()

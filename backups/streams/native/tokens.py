@@ -3,7 +3,9 @@
 Grammar (MS-OXCFXICS 2.2.4.3): messageContent is properties, recipients, attachments; a recipient
 is StartRecip … EndToRecip; an attachment is NewAttach … EndAttach and may hold one embedded
 message StartEmbed … EndEmbed. The scan decodes nothing and copies nothing but names, so that
-everything that needs the stream (validation, index, digest, cut) can share one scan.
+everything that needs the stream (validation, index, digest, cut) can share one scan. Content that
+is not joined is read through a window, large values are stepped over. Nothing recurses: messages
+may lie inside each other to any depth.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ import enum
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from backups.streams.errors import StreamError, StreamTruncated, StreamUnknown
+from backups.streams.native.content import Content
 from backups.streams.native.properties import (
     CODE_PAGE,
     FIXED_SIZES,
@@ -23,8 +26,15 @@ from backups.streams.native.properties import (
     is_multiple_code_page,
 )
 
-MAX_DEPTH: Final = 100
-"""Embedded messages inside each other; a deeper stream is refused."""
+MAX_OBJECTS: Final = 1_000_000
+"""Properties, recipients, attachments and messages that are read of one item.
+
+Each takes some 200 bytes of memory, whatever its size on the wire: a stream of more is stored,
+but not understood. Ten thousand recipients with all their properties are 200,000.
+"""
+
+MAX_NAME: Final = 65_536
+"""Bytes of the string in a property's name; MAPI itself allows 254 (MS-OXCDATA 2.6.1)."""
 
 NEW_ATTACH: Final = 0x40000003
 START_EMBED: Final = 0x40010003
@@ -76,21 +86,28 @@ _FOREIGN = frozenset(
     )
 )
 _U32 = struct.Struct("<I")
+_WINDOW: Final = 256 * 1024
+_AHEAD: Final = MAX_NAME + 64
+"""What must lie in the window beyond a property's start: tag, the longest name, length."""
 
 
 @dataclass(slots=True)
 class Scan:
-    """What one pass found. ``fault`` says why it ended before the end of the content."""
+    """What one pass found: counts of objects, and of the values in multi-values of variable size.
+
+    ``fault`` says why it ended before the end of the content.
+    """
 
     root: Node
     properties: int = 0
     recipients: int = 0
     attachments: int = 0
     embedded: int = 0
+    elements: int = 0
     fault: StreamError | None = None
 
 
-def scan(content: bytes) -> Scan:
+def scan(content: Content) -> Scan:
     """Read ``content`` once. Never raises: what was read before a fault is kept beside it.
 
     Offsets, also the fault's, count from the start of the content.
@@ -103,7 +120,23 @@ def scan(content: bytes) -> Scan:
     return found
 
 
-def _walk(content: bytes, found: Scan) -> None:
+class _Window(NamedTuple):
+    """Bytes of the content from ``base`` on, good for properties that start before ``limit``."""
+
+    data: bytes
+    base: int
+    limit: int
+
+
+def _window(content: Content, position: int) -> _Window:
+    end = len(content)
+    if isinstance(content, bytes):
+        return _Window(content, 0, end)
+    stop = min(position + _WINDOW, end)
+    return _Window(content[position:stop], position, end if stop == end else stop - _AHEAD)
+
+
+def _walk(content: Content, found: Scan) -> None:
     node = found.root
     above: list[Node] = []
     append = node.properties.append
@@ -111,10 +144,13 @@ def _walk(content: bytes, found: Scan) -> None:
     fixed_size = FIXED_SIZES.get
     end = len(content)
     position = count = 0
+    window, base, limit = _window(content, 0)
     while position < end:
+        if position >= limit:
+            window, base, limit = _window(content, position)
         if end - position < 4:
             raise StreamTruncated("a property tag is cut off", offset=position)
-        tag = unpack(content, position)[0]
+        tag = unpack(window, position - base)[0]
         kind = tag & 0xFFFF
         if tag >> 24 == 0x40 and kind == 3:
             changed = _marker(tag, position, node, above, found)
@@ -126,23 +162,25 @@ def _walk(content: bytes, found: Scan) -> None:
         value = position + 4
         name = None
         if tag & 0x80000000:
-            name = _name(content, value, tag)
+            name = _name(window, base, value, tag)
             value += len(name)
         size = fixed_size(kind)
         if size is None:
             if kind in VARIABLE or (kind & CODE_PAGE and not is_multiple_code_page(kind)):
                 if value + 4 > end:
                     raise StreamTruncated("a length is cut off", offset=position, prop=tag)
-                size = unpack(content, value)[0]
+                size = unpack(window, value - base)[0]
                 value += 4
             else:
-                size = _multiple(content, value, position, tag)
+                size = _multiple(content, value, position, tag, found)
         stop = value + size
         if stop > end:
             reason = f"a value of {size} bytes, {max(end - value, 0)} are there"
             raise StreamTruncated(reason, offset=position, prop=tag)
         append((tag, value, stop, name))
         count += 1
+        if count >= MAX_OBJECTS:
+            raise _too_many(position)
         found.properties = count
         position = stop
     if above:
@@ -157,13 +195,11 @@ def _marker(tag: int, position: int, node: Node, above: list[Node], found: Scan)
         if node.owner is not inside:
             reason = f"a {opened.value} starts inside a {node.owner.value}"
             raise StreamError(reason, offset=position, prop=tag)
-        # Each level is an attachment and a message.
-        if tag == START_EMBED and len(above) // 2 >= MAX_DEPTH:
-            reason = f"more than {MAX_DEPTH} messages inside each other"
-            raise StreamError(reason, offset=position, prop=tag)
         found.recipients += tag == START_RECIPIENT
         found.attachments += tag == NEW_ATTACH
         found.embedded += tag == START_EMBED
+        if found.recipients + found.attachments + found.embedded >= MAX_OBJECTS:
+            raise _too_many(position)
         child = Node(opened, position + 4)
         node.children.append(child)
         above.append(node)
@@ -180,42 +216,58 @@ def _marker(tag: int, position: int, node: Node, above: list[Node], found: Scan)
     return None
 
 
-def _name(content: bytes, start: int, tag: int) -> bytes:
+def _too_many(position: int) -> StreamUnknown:
+    reason = f"more than {MAX_OBJECTS:,} properties, recipients and attachments"
+    return StreamUnknown(reason, offset=position)
+
+
+def _name(window: bytes, base: int, position: int, tag: int) -> bytes:
+    """The name at ``position`` of the content, which is in the window unless it is too long."""
+    start = position - base
     kind_at = start + 16
-    if kind_at >= len(content):
-        raise StreamTruncated("a property name is cut off", offset=start, prop=tag)
-    if content[kind_at] == 0:
+    if kind_at >= len(window):
+        raise StreamTruncated("a property name is cut off", offset=position, prop=tag)
+    if window[kind_at] == 0:
         stop = kind_at + 5
-    elif content[kind_at] == 1:
-        stop = content.find(b"\0\0", kind_at + 1)
+    elif window[kind_at] == 1:
+        longest = kind_at + 1 + MAX_NAME
+        stop = window.find(b"\0\0", kind_at + 1, longest)
         while stop >= 0 and (stop - kind_at - 1) % 2:
-            stop = content.find(b"\0\0", stop + 1)
+            stop = window.find(b"\0\0", stop + 1, longest)
+        if stop < 0 and len(window) > longest:
+            raise StreamUnknown("a property name without end", offset=position, prop=tag)
         if stop < 0:
-            raise StreamTruncated("a property name has no end", offset=start, prop=tag)
+            raise StreamTruncated("a property name has no end", offset=position, prop=tag)
         stop += 2
     else:
-        reason = f"unknown kind {content[kind_at]} of property name"
-        raise StreamUnknown(reason, offset=start, prop=tag)
-    if stop > len(content):
-        raise StreamTruncated("a property name is cut off", offset=start, prop=tag)
-    return content[start:stop]
+        reason = f"unknown kind {window[kind_at]} of property name"
+        raise StreamUnknown(reason, offset=position, prop=tag)
+    if stop > len(window):
+        raise StreamTruncated("a property name is cut off", offset=position, prop=tag)
+    return window[start:stop]
 
 
-def _multiple(content: bytes, value: int, position: int, tag: int) -> int:
+def _multiple(content: Content, value: int, position: int, tag: int, found: Scan) -> int:
     """Bytes of the multi-value at ``value``: its count and its elements."""
     kind = tag & 0xFFFF
     base = kind & ~MULTIPLE
     size = FIXED_SIZES.get(base)
     if not kind & MULTIPLE or (size is None and base not in VARIABLE and not base & CODE_PAGE):
         raise StreamUnknown(f"unknown type 0x{kind:04X}", offset=position, prop=tag)
-    if value + 4 > len(content):
+    end = len(content)
+    if value + 4 > end:
         raise StreamTruncated("a count is cut off", offset=position, prop=tag)
-    count = _U32.unpack_from(content, value)[0]
+    count = _U32.unpack(content[value : value + 4])[0]
     if size is not None:
         return int(4 + count * size)
     stop = value + 4
+    if stop + 4 * count > end:
+        raise StreamTruncated("a multi-value is cut off", offset=position, prop=tag)
+    found.elements += count
+    if found.elements > MAX_OBJECTS:
+        raise _too_many(position)
     for _ in range(count):
-        if stop + 4 > len(content):
+        if stop + 4 > end:
             raise StreamTruncated("a multi-value is cut off", offset=position, prop=tag)
-        stop += 4 + _U32.unpack_from(content, stop)[0]
+        stop += 4 + _U32.unpack(content[stop : stop + 4])[0]
     return stop - value
