@@ -17,16 +17,16 @@ from backups.streams import (
     Property,
     PropertyName,
     Recipient,
-    StreamError,
+    StreamTruncated,
     StreamUnknown,
     cut,
     index_record,
     normalised_digest,
     read_item,
-    to_eml,
     validate,
     write_item,
 )
+from backups.streams.native import tokens
 from backups.streams.native.properties import (
     BINARY,
     BOOLEAN,
@@ -188,23 +188,44 @@ def _nested(depth: int) -> bytes:
     return framed(prop + (start + prop) * depth + stop * depth)
 
 
-def test_a_hundred_messages_inside_each_other_are_read() -> None:
-    payload = _nested(100)
-
-    assert validate(payload).embedded == 100
-    assert write_item(read_item(payload)) == payload
-    assert len(index_record(payload).digest) == 64
-    assert to_eml(payload).count(b"message/rfc822") == 100
-
-
-@pytest.mark.parametrize("depth", [101, 200, 50_000])
-def test_deeper_nesting_is_refused_but_kept(depth: int) -> None:
+@pytest.mark.parametrize("depth", [1, 200, 50_000])
+def test_messages_inside_each_other_are_read_to_any_depth(depth: int) -> None:
     payload = _nested(depth)
+    item = cut(payload)
 
-    with pytest.raises(StreamError, match="more than 100 messages"):
+    assert validate(payload).embedded == depth
+    assert write_item(read_item(payload)) == payload
+    assert normalised_digest(payload) != normalised_digest(_nested(depth - 1))
+    assert len(index_record(payload).digest) == 64
+    assert join(item.recipe, [part.data for part in item.parts]) == payload
+
+
+def test_a_stream_of_too_many_objects_is_stored_but_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tokens, "MAX_OBJECTS", 100)
+    recipients = framed(from_hex("0300 0340 0300 0440") * 100)
+    properties = framed(from_hex("0B00 2900 0100") * 100)
+    values = framed(from_hex("0211 0168 64000000" + "00000000" * 100) * 2)
+
+    for payload in (recipients, properties, values):
+        with pytest.raises(StreamUnknown, match="more than 100 properties"):
+            validate(payload)
+        assert b"".join(part.data for part in cut(payload).parts) == payload
+
+
+def test_a_multi_value_that_claims_more_values_than_there_are_bytes_is_truncated() -> None:
+    payload = framed(from_hex("0211 0168 FFFFFFFF 00000000"))
+
+    with pytest.raises(StreamTruncated, match="multi-value is cut off"):
         validate(payload)
-    assert b"".join(part.data for part in cut(payload).parts) == payload
-    assert index_record(payload).importance == 1
+
+
+def test_a_property_name_without_end_is_not_searched_for_long() -> None:
+    payload = framed(from_hex("1400 0480" + "00" * 16 + "01") + b"a" * 200_000)
+
+    with pytest.raises(StreamUnknown, match="name without end"):
+        validate(payload)
 
 
 def test_an_order_that_the_grammar_does_not_have_is_stored_but_not_decoded() -> None:
