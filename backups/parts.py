@@ -136,8 +136,8 @@ class Recipe:
             raise RecipeError(f"not a recipe: {error}") from error
         if any(size == 0 for size, _ in recipe.frames):
             raise RecipeError("not a recipe: an empty frame")
-        if recipe.frames and recipe.layout is not Layout.FTS:
-            raise RecipeError("not a recipe: frames of something that is no item stream")
+        if recipe.frames and recipe.layout is Layout.MIME:
+            raise RecipeError("not a recipe: a MIME message with frames")
         return recipe
 
 

@@ -12,7 +12,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backups.parts import Layout, Recipe
+from backups.parts import PLAIN, Coding, Layout, Recipe, Transfer
 from backups.repository import (
     BlobRef,
     Commit,
@@ -41,7 +41,21 @@ hashes = st.binary(min_size=32, max_size=32)
 times = st.datetimes(datetime(1601, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC))
 holes = st.lists(st.tuples(counts, counts), max_size=4).map(tuple)
 frames = st.lists(st.tuples(st.integers(1, 2**40), counts), max_size=4).map(tuple)
-recipes = st.builds(Recipe, st.sampled_from(Layout), counts, counts, frames, holes)
+native = st.builds(Recipe, st.sampled_from([Layout.RAW, Layout.FTS]), counts, counts, frames, holes)
+codings = st.just(PLAIN) | st.builds(
+    Coding,
+    st.sampled_from([Transfer.BASE64_LF, Transfer.BASE64_CRLF]),
+    st.just(0) | st.integers(4, 4096),
+)
+coded = st.lists(st.tuples(st.tuples(counts, counts), codings), max_size=4)
+mime = st.builds(
+    lambda parts, pairs: Recipe(
+        Layout.MIME, parts, 0, (), tuple(hole for hole, _ in pairs), tuple(c for _, c in pairs)
+    ),
+    counts,
+    coded,
+)
+recipes = native | mime
 references = st.lists(
     st.builds(BlobRef, hashes, hashes, st.integers(0, 4 * 1024 * 1024)), max_size=4
 ).map(tuple)
