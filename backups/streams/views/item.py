@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from backups.streams.errors import StreamError
 from backups.streams.native import tags
-from backups.streams.native.charsets import decode_text
 from backups.streams.native.content import Content
-from backups.streams.native.fields import Fields, address_of, clean, is_exception, note, sender_of
+from backups.streams.native.fields import Fields, address_of, is_exception, note, sender_of
 from backups.streams.native.index import attachment_name
-from backups.streams.native.properties import CODE_PAGE, codec_of
 from backups.streams.native.stream import open_stream
 from backups.streams.native.tokens import Node, Owner
+from backups.streams.views.body import body_of
 from backups.streams.views.facts import facts_of
+from backups.streams.views.inline import inline_numbers
 from backups.streams.views.kinds import kind_of
-from backups.streams.views.model import AttachmentView, Body, ItemView, Origin, Person
+from backups.streams.views.model import AttachmentView, ItemView, Person
 
 
 def item_view(payload: bytes) -> ItemView:
@@ -39,10 +39,11 @@ def item_view(payload: bytes) -> ItemView:
 def view_of(node: Node, content: Content, notes: list[str]) -> ItemView:
     """The view of the message at ``node``; ``notes`` are added to."""
     fields = Fields(node, content, notes)
-    html = _html(fields, notes)
-    text = fields.text(tags.BODY)
-    if not text and not html and fields.has(tags.RTF_COMPRESSED):
-        note(notes, "the body is there as RTF only, which is not shown yet")
+    body = body_of(fields, notes)
+    files = tuple(
+        _attachment(number, child, content, notes)
+        for number, child in enumerate(node.nodes(Owner.ATTACHMENT))
+    )
     return ItemView(
         item_class=fields.text(tags.MESSAGE_CLASS),
         kind=kind_of(node, content),
@@ -53,31 +54,11 @@ def view_of(node: Node, content: Content, notes: list[str]) -> ItemView:
         bcc=_people(node, content, tags.RECIPIENT_BCC),
         sent_at=fields.time(tags.CLIENT_SUBMIT_TIME),
         received_at=fields.time(tags.MESSAGE_DELIVERY_TIME),
-        body=Body(text, html, Origin.HTML if html else Origin.PLAIN if text else Origin.NONE),
-        attachments=tuple(
-            _attachment(number, child, content, notes)
-            for number, child in enumerate(node.nodes(Owner.ATTACHMENT))
-        ),
+        body=body,
+        attachments=_inline_marked(body.html, files),
         notes=tuple(notes),
         facts=facts_of(fields),
     )
-
-
-def _html(fields: Fields, notes: list[str]) -> str:
-    """The HTML body, decoded by PidTagInternetCodepage; servers send it as text or as bytes."""
-    value = fields.value(tags.HTML)
-    if isinstance(value, str):
-        return clean(value)
-    if not isinstance(value, bytes):
-        return ""
-    page = fields.integer(tags.INTERNET_CODEPAGE)
-    if page is None:
-        return clean(decode_text(value))
-    try:
-        return clean(decode_text(value, codec_of(CODE_PAGE | page & 0xFFFF)))
-    except ValueError as error:
-        note(notes, f"HTML body: {error}")
-        return clean(decode_text(value))
 
 
 def _people(node: Node, content: Content, kind: int) -> tuple[Person, ...]:
@@ -91,6 +72,12 @@ def _people(node: Node, content: Content, kind: int) -> tuple[Person, ...]:
     return tuple(people)
 
 
+def _inline_marked(html: str, files: tuple[AttachmentView, ...]) -> tuple[AttachmentView, ...]:
+    """A picture that the body refers to is inline, also where no flag says so."""
+    shown = set(inline_numbers(html, files).values())
+    return tuple(replace(f, inline=True) if f.number in shown else f for f in files)
+
+
 def _attachment(number: int, node: Node, content: Content, notes: list[str]) -> AttachmentView:
     fields = Fields(node, content, notes)
     embedded = next(node.nodes(Owner.MESSAGE), None)
@@ -99,12 +86,14 @@ def _attachment(number: int, node: Node, content: Content, notes: list[str]) -> 
         size = max(embedded.stop - embedded.start, 0)
     flags = fields.integer(tags.ATTACH_FLAGS) or 0
     content_id = fields.text(tags.ATTACH_CONTENT_ID)
+    location = fields.text(tags.ATTACH_CONTENT_LOCATION)
     return AttachmentView(
         number=number,
         name=attachment_name(fields),
         mime_type=fields.text(tags.ATTACH_MIME_TAG),
         size=size,
         content_id=content_id,
-        inline=bool(flags & tags.ATTACH_RENDERED_IN_BODY and content_id),
+        inline=bool(flags & tags.ATTACH_RENDERED_IN_BODY and (content_id or location)),
         embedded=embedded is not None,
+        content_location=location,
     )
