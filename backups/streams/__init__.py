@@ -27,6 +27,7 @@ from backups.streams.native.stream import (
     validate,
 )
 from backups.streams.outlook.msg_read import from_msg, read_msg
+from backups.streams.outlook.msg_write import to_msg, write_msg
 from backups.streams.views import details, property_names
 from backups.streams.views.item import item_view
 from backups.streams.views.model import AttachmentView, Body, ItemView, Kind, Origin, Person
@@ -72,8 +73,10 @@ __all__ = [
     "read_vcard",
     "safe_name",
     "to_eml",
+    "to_msg",
     "validate",
     "write_ics",
     "write_item",
+    "write_msg",
     "write_vcf",
 ]
