@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from backups.streams.native.properties import PropertyName
-from backups.streams.native.tags import PS_PUBLIC_STRINGS
+from backups.streams.native.tags import PS_INTERNET_HEADERS, PS_PUBLIC_STRINGS
 
 PSETID_COMMON: Final = UUID("00062008-0000-0000-C000-000000000046")
 PSETID_APPOINTMENT: Final = UUID("00062002-0000-0000-C000-000000000046")
@@ -17,11 +17,16 @@ PSETID_MEETING: Final = UUID("6ED8DA90-450B-101B-98DA-00AA003F1305")
 PSETID_TASK: Final = UUID("00062003-0000-0000-C000-000000000046")
 PSETID_LOG: Final = UUID("0006200A-0000-0000-C000-000000000046")
 PSETID_ADDRESS: Final = UUID("00062004-0000-0000-C000-000000000046")
+PSETID_NOTE: Final = UUID("0006200E-0000-0000-C000-000000000046")
 
 REMINDER_DELTA: Final = PropertyName(PSETID_COMMON, lid=0x8501)
 REMINDER_TIME: Final = PropertyName(PSETID_COMMON, lid=0x8502)
 REMINDER_SET: Final = PropertyName(PSETID_COMMON, lid=0x8503)
 PRIVATE: Final = PropertyName(PSETID_COMMON, lid=0x8506)
+MILEAGE: Final = PropertyName(PSETID_COMMON, lid=0x8534)
+BILLING: Final = PropertyName(PSETID_COMMON, lid=0x8535)
+COMPANIES: Final = PropertyName(PSETID_COMMON, lid=0x8539)
+CONTACTS: Final = PropertyName(PSETID_COMMON, lid=0x853A)
 COMMON_START: Final = PropertyName(PSETID_COMMON, lid=0x8516)
 COMMON_END: Final = PropertyName(PSETID_COMMON, lid=0x8517)
 REMINDER_SIGNAL_TIME: Final = PropertyName(PSETID_COMMON, lid=0x8560)
@@ -30,6 +35,10 @@ APPOINTMENT_SEQUENCE: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8201)
 SEQUENCE_TIME: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8202)
 BUSY_STATUS: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8205)
 LOCATION: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8208)
+MEETING_WORKSPACE: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8209)
+AUXILIARY_FLAGS: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8207)
+COLLABORATE_DOCUMENT: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8247)
+NET_SHOW: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8248)
 START_WHOLE: Final = PropertyName(PSETID_APPOINTMENT, lid=0x820D)
 END_WHOLE: Final = PropertyName(PSETID_APPOINTMENT, lid=0x820E)
 DURATION: Final = PropertyName(PSETID_APPOINTMENT, lid=0x8213)
@@ -68,6 +77,9 @@ IS_RECURRING: Final = PropertyName(PSETID_MEETING, lid=0x0005)
 IS_EXCEPTION: Final = PropertyName(PSETID_MEETING, lid=0x000A)
 OWNER_CRITICAL_CHANGE: Final = PropertyName(PSETID_MEETING, lid=0x001A)
 MEETING_TYPE: Final = PropertyName(PSETID_MEETING, lid=0x0026)
+OLD_LOCATION: Final = PropertyName(PSETID_MEETING, lid=0x0028)
+OLD_START_WHOLE: Final = PropertyName(PSETID_MEETING, lid=0x0029)
+OLD_END_WHOLE: Final = PropertyName(PSETID_MEETING, lid=0x002A)
 
 TASK_STATUS: Final = PropertyName(PSETID_TASK, lid=0x8101)
 PERCENT_COMPLETE: Final = PropertyName(PSETID_TASK, lid=0x8102)
@@ -79,11 +91,19 @@ TASK_RESET_REMINDER: Final = PropertyName(PSETID_TASK, lid=0x8107)
 TASK_DEAD_OCCURRENCE: Final = PropertyName(PSETID_TASK, lid=0x8109)
 TASK_RECURRENCE: Final = PropertyName(PSETID_TASK, lid=0x8116)
 TASK_OWNER: Final = PropertyName(PSETID_TASK, lid=0x811F)
+TASK_ASSIGNER: Final = PropertyName(PSETID_TASK, lid=0x8121)
+TASK_ACTUAL_EFFORT: Final = PropertyName(PSETID_TASK, lid=0x8110)
+TASK_ESTIMATED_EFFORT: Final = PropertyName(PSETID_TASK, lid=0x8111)
+TASK_ACCEPTANCE_STATE: Final = PropertyName(PSETID_TASK, lid=0x812A)
 TASK_RECURRING: Final = PropertyName(PSETID_TASK, lid=0x8126)
 
 LOG_TYPE: Final = PropertyName(PSETID_LOG, lid=0x8700)
 LOG_START: Final = PropertyName(PSETID_LOG, lid=0x8706)
 LOG_END: Final = PropertyName(PSETID_LOG, lid=0x8708)
+LOG_DURATION: Final = PropertyName(PSETID_LOG, lid=0x8707)
+LOG_TYPE_DESCRIPTION: Final = PropertyName(PSETID_LOG, lid=0x8712)
+
+NOTE_COLOR: Final = PropertyName(PSETID_NOTE, lid=0x8B00)
 
 FILE_UNDER: Final = PropertyName(PSETID_ADDRESS, lid=0x8005)
 HAS_PICTURE: Final = PropertyName(PSETID_ADDRESS, lid=0x8015)
@@ -91,6 +111,17 @@ HOME_ADDRESS: Final = PropertyName(PSETID_ADDRESS, lid=0x801A)
 WORK_ADDRESS: Final = PropertyName(PSETID_ADDRESS, lid=0x801B)
 OTHER_ADDRESS: Final = PropertyName(PSETID_ADDRESS, lid=0x801C)
 WEB_PAGE: Final = PropertyName(PSETID_ADDRESS, lid=0x802B)
+YOMI_FIRST_NAME: Final = PropertyName(PSETID_ADDRESS, lid=0x802C)
+YOMI_LAST_NAME: Final = PropertyName(PSETID_ADDRESS, lid=0x802D)
+YOMI_COMPANY_NAME: Final = PropertyName(PSETID_ADDRESS, lid=0x802E)
+USER_FIELDS: Final = tuple(PropertyName(PSETID_ADDRESS, lid=lid) for lid in range(0x804F, 0x8053))
+DISTRIBUTION_LIST_NAME: Final = PropertyName(PSETID_ADDRESS, lid=0x8053)
+DISTRIBUTION_LIST_STREAM: Final = PropertyName(PSETID_ADDRESS, lid=0x8064)
+FREE_BUSY_LOCATION: Final = PropertyName(PSETID_ADDRESS, lid=0x80D8)
+BIRTHDAY_LOCAL: Final = PropertyName(PSETID_ADDRESS, lid=0x80DE)
+ANNIVERSARY_LOCAL: Final = PropertyName(PSETID_ADDRESS, lid=0x80DF)
+DISTRIBUTION_LIST_ONE_OFF_MEMBERS: Final = PropertyName(PSETID_ADDRESS, lid=0x8054)
+DISTRIBUTION_LIST_MEMBERS: Final = PropertyName(PSETID_ADDRESS, lid=0x8055)
 WORK_STREET: Final = PropertyName(PSETID_ADDRESS, lid=0x8045)
 WORK_CITY: Final = PropertyName(PSETID_ADDRESS, lid=0x8046)
 WORK_STATE: Final = PropertyName(PSETID_ADDRESS, lid=0x8047)
@@ -98,6 +129,16 @@ WORK_POSTAL_CODE: Final = PropertyName(PSETID_ADDRESS, lid=0x8048)
 WORK_COUNTRY: Final = PropertyName(PSETID_ADDRESS, lid=0x8049)
 WORK_POST_OFFICE_BOX: Final = PropertyName(PSETID_ADDRESS, lid=0x804A)
 INSTANT_MESSAGING: Final = PropertyName(PSETID_ADDRESS, lid=0x8062)
+
+MEETING_LINKS: Final = (
+    "SkypeTeamsMeetingUrl",
+    "OnlineMeetingConfLink",
+    "OnlineMeetingExternalLink",
+    "OnlineMeetingInternalLink",
+)
+"""Strings in PS_PUBLIC_STRINGS by which clients name where an online meeting is held."""
+
+CONTENT_CLASS: Final = PropertyName(PS_INTERNET_HEADERS, name="content-class")
 
 EMAILS: Final = (0x8080, 0x8090, 0x80A0)
 """First number of the five properties of each of a contact's three mail addresses."""
