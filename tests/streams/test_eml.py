@@ -139,15 +139,6 @@ def test_an_html_body_is_read_as_text_or_as_bytes(html: str | bytes) -> None:
     assert item_view(write_item(item, build=BUILD)).html == "<b>ü</b>"
 
 
-def test_a_body_that_is_there_as_rtf_only_leaves_a_note() -> None:
-    item = Item([Property.of(tags.RTF_COMPRESSED, BINARY, b"\0" * 20)])
-
-    view = item_view(write_item(item, build=BUILD))
-
-    assert view.text == view.html == ""
-    assert "RTF only" in view.notes[0]
-
-
 def test_an_attachment_is_fetched_by_its_number() -> None:
     payload = from_mime(MIXED)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Final
 
 from backups.streams.mail.headers import Headers, first
+from backups.streams.mail.letter import File, Letter
 from backups.streams.native import tags
 from backups.streams.native.assembly import (
     binary,
@@ -34,6 +35,12 @@ from backups.streams.native.properties import (
     to_filetime,
 )
 
+FIRST_NAMED: Final = 0x8001
+RIGHTS_PROTECTED: Final = "application/x-microsoft-rpmsg-message"
+CONTENT_CLASS: Final = PropertyName(tags.PS_INTERNET_HEADERS, name="content-class")
+TEXT_LAYOUT: Final = PropertyName(tags.PS_PUBLIC_STRINGS, name="stowage:text-layout")
+"""The RFC 3676 format of the plain body, for which Outlook has no property."""
+
 _NORMAL_BODY_PLAIN, _NORMAL_BODY_HTML = 1, 3
 _PREFIX = re.compile(r"^([^\s:]{1,3}): ?(?=\S)")
 _IMPORTANCE = {"low": 0, "normal": 1, "high": 2, "non-urgent": 0, "urgent": 2}
@@ -47,37 +54,6 @@ _KINDS = (
 _EXTENSIONS = {"text/plain": ".txt", "text/html": ".html", "message/rfc822": ".eml"}
 
 
-@dataclass(slots=True)
-class Body:
-    raw: bytes
-    charset: str
-
-
-@dataclass(slots=True)
-class File:
-    """An attachment: its bytes, or the mail it is."""
-
-    name: str = ""
-    mime_type: str = ""
-    content_id: str = ""
-    location: str = ""
-    inline: bool = False
-    content: bytes = b""
-    embedded: Letter | None = None
-
-
-@dataclass(slots=True)
-class Letter:
-    """What a mail says. ``head`` is its header block as text, closed by an empty line."""
-
-    headers: Headers
-    head: str
-    text: Body | None = None
-    html: Body | None = None
-    files: list[File] = field(default_factory=list)
-    search_key: bytes = b""
-
-
 def compose(letter: Letter) -> Item:
     """The message object of ``letter``; depends on nothing but the letter."""
     headers = letter.headers
@@ -85,7 +61,7 @@ def compose(letter: Letter) -> Item:
     prefix = _PREFIX.match(subject)
     topic = subject[prefix.end() :] if prefix else subject
     properties = [
-        text(tags.MESSAGE_CLASS, "IPM.Note"),
+        text(tags.MESSAGE_CLASS, letter.item_class),
         text(tags.SUBJECT, subject),
         text(tags.SUBJECT_PREFIX, f"{prefix[1]}: " if prefix else ""),
         text(tags.NORMALIZED_SUBJECT, topic),
@@ -104,13 +80,39 @@ def compose(letter: Letter) -> Item:
     properties += _dates(headers)
     properties += _senders(headers)
     properties += _bodies(letter)
-    properties.sort(key=lambda prop: prop.tag)
-    properties += _named(headers)
+    files = [_attachment(number, file) for number, file in enumerate(letter.files)]
     return Item(
-        properties=properties,
-        recipients=_recipients(headers),
-        attachments=[_attachment(number, file) for number, file in enumerate(letter.files)],
+        properties=_merged(letter, properties, _named(letter)),
+        recipients=letter.recipients or _recipients(headers),
+        attachments=files + _renumbered(letter.attachments, len(files)),
     )
+
+
+def _merged(letter: Letter, own: list[Property], names: list[Property]) -> list[Property]:
+    """One property of each id and each name: the stronger, else the mail's own, else the weaker.
+
+    Ids of named properties mean nothing but their order.
+    """
+    plain: dict[int, Property] = {}
+    named_ones: dict[PropertyName, Property] = {}
+    for prop in (*letter.stronger, *own, *names, *letter.weaker):
+        if prop.name is None:
+            plain.setdefault(prop.id, prop)
+        else:
+            named_ones.setdefault(prop.name, prop)
+    ordered = sorted(plain.values(), key=lambda prop: prop.tag)
+    return ordered + [
+        Property(number << 16 | prop.kind, prop.raw, prop.name)
+        for number, prop in enumerate(named_ones.values(), FIRST_NAMED)
+    ]
+
+
+def _renumbered(attachments: list[Attachment], start: int) -> list[Attachment]:
+    """``attachments`` of another source behind ``start`` of the mail's own."""
+    for number, attachment in enumerate(attachments, start):
+        others = [prop for prop in attachment.properties if prop.id != tags.ATTACH_NUMBER]
+        attachment.properties = [integer(tags.ATTACH_NUMBER, number), *others]
+    return attachments
 
 
 def _ids(headers: Headers) -> Iterable[Property]:
@@ -176,11 +178,17 @@ def _bodies(letter: Letter) -> Iterable[Property]:
             raw = clean(decode_text(raw, letter.html.charset)).encode("utf-8")
         yield binary(tags.HTML, raw)
         yield integer(tags.INTERNET_CODEPAGE, page)
+    for body in (letter.html, letter.text):
+        if body is not None and (body.content_id or body.location):
+            yield text(tags.BODY_CONTENT_ID, body.content_id)
+            yield text(tags.BODY_CONTENT_LOCATION, body.location)
+            break
     native = _NORMAL_BODY_PLAIN if letter.html is None else _NORMAL_BODY_HTML
     yield integer(tags.NATIVE_BODY, native)
 
 
-def _named(headers: Headers) -> Iterable[Property]:
+def _named(letter: Letter) -> list[Property]:
+    headers = letter.headers
     keywords = [word.strip() for word in headers.text("keywords").split(",") if word.strip()]
     entries: list[tuple[PropertyName, int, object]] = []
     if keywords:
@@ -189,6 +197,13 @@ def _named(headers: Headers) -> Iterable[Property]:
     if mailer:
         name = PropertyName(tags.PS_INTERNET_HEADERS, name="x-mailer")
         entries.append((name, UNICODE, clean(mailer)))
+    content_class = headers.text("content-class")
+    if not content_class and any(file.mime_type == RIGHTS_PROTECTED for file in letter.files):
+        content_class = "rpmsg.message"
+    if content_class:
+        entries.append((CONTENT_CLASS, UNICODE, clean(content_class)))
+    if letter.text is not None and letter.text.layout:
+        entries.append((TEXT_LAYOUT, UNICODE, letter.text.layout))
     return named(entries)
 
 
@@ -205,8 +220,12 @@ def _attachment(number: int, file: File) -> Attachment:
         integer(tags.RENDERING_POSITION, -1),
         text(tags.ATTACH_MIME_TAG, file.mime_type),
         integer(tags.ATTACH_FLAGS, tags.ATTACH_RENDERED_IN_BODY if file.inline else 0),
-        flag(tags.ATTACHMENT_HIDDEN, False),
+        flag(tags.ATTACHMENT_HIDDEN, file.hidden),
     ]
+    if not file.inline and not file.attached:
+        properties.append(text(tags.ATTACH_DISPOSITION, "inline"))
+    if file.charset and file.mime_type.startswith("text/"):
+        properties.append(text(tags.TEXT_ATTACHMENT_CHARSET, file.charset))
     if embedded is None:
         properties.append(binary(tags.ATTACH_DATA, file.content))
         suffix = PurePosixPath(name).suffix
@@ -237,7 +256,7 @@ def _importance(headers: Headers) -> int:
 def _message_flags(letter: Letter) -> int:
     """Read state from the fields in which mbox programs keep it."""
     read = "R" in letter.headers.text("status")
-    has_files = bool(letter.files)
+    has_files = any(not file.hidden for file in letter.files) or bool(letter.attachments)
     return tags.FLAG_READ * read | tags.FLAG_HAS_ATTACHMENTS * has_files
 
 
