@@ -16,7 +16,7 @@ MAX_TEXT = 4_000
 def columns(index: Mapping[str, object]) -> dict[str, object]:
     """Columns of an item version; ``index`` is ``IndexRecord.to_record()`` (docs/streams.md)."""
     name, address = text(index.get("sender_name")), text(index.get("sender_address"))
-    people = [text(index.get("to")), text(index.get("cc"))]
+    people = [text(index.get(field)) for field in ("to", "cc", "bcc", "people")]
     return {
         "subject": text(index.get("subject")),
         "sender": f"{name} <{address}>"

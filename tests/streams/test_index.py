@@ -6,7 +6,7 @@ import msgpack
 import pytest
 
 from backups.streams import IndexRecord, Item, Property, Recipient, index_record, write_item
-from backups.streams.native import tags
+from backups.streams.native import names, tags
 from backups.streams.native.properties import (
     BINARY,
     BOOLEAN,
@@ -127,3 +127,56 @@ def _recipient(kind: int, name: str, address: str) -> Recipient:
             Property.of(tags.SMTP_ADDRESS, UNICODE, address),
         ]
     )
+
+
+def test_flags_and_the_private_side_of_a_mail_are_indexed() -> None:
+    extra = [
+        Property.of(tags.FLAG_STATUS, INTEGER32, 2),
+        Property.of(tags.LAST_VERB_EXECUTED, INTEGER32, 104),
+        Property.of(tags.SENSITIVITY, INTEGER32, 2),
+    ]
+    item = letter(extra=extra)
+    item.properties = [p for p in item.properties if p.id != tags.MESSAGE_FLAGS]
+    item.properties.append(Property.of(tags.MESSAGE_FLAGS, INTEGER32, 8))
+    item.recipients.append(_recipient(3, "Dora", "dora@acme.example"))
+
+    record = record_of(item)
+
+    assert (record.is_read, record.is_draft, record.is_flagged) == (False, True, True)
+    assert (record.last_action, record.sensitivity) == ("forwarded", 2)
+    assert record.bcc == "Dora <dora@acme.example>"
+    assert not record_of(letter()).is_flagged
+
+
+def test_contacts_and_distribution_lists_are_found_by_the_addresses_in_them() -> None:
+    # MS-OXCDATA 2.2.5.1: flags, provider, version, bits, then name, type and address in UTF-16.
+    member = bytes.fromhex(
+        "00000000 812b1fa4bea310199d6e00dd010f5402 0000 0190"
+        "42006500 6e000000 53004d00 54005000 0000 62004000 65002e00 6f000000"
+    )
+    wrapped = bytes.fromhex("00000000 c091add3519dcf11a4a900aa0047faa4 b0") + member
+    group = Item(
+        [
+            Property.of(tags.MESSAGE_CLASS, UNICODE, "IPM.DistList"),
+            Property.of(
+                0x8001,
+                MULTIPLE | BINARY,
+                [member, wrapped, b"damaged"],
+                names.DISTRIBUTION_LIST_ONE_OFF_MEMBERS,
+            ),
+        ]
+    )
+    contact = Item(
+        [
+            Property.of(tags.MESSAGE_CLASS, UNICODE, "IPM.Contact"),
+            Property.of(0x8001, UNICODE, "cleo@acme.example", names.email(0, 3)),
+            Property.of(0x8002, UNICODE, "cleo@home.example", names.email(2, 3)),
+        ]
+    )
+
+    assert record_of(group).people == "Ben <b@e.o>; Ben <b@e.o>"
+    assert record_of(contact).people == "cleo@acme.example; cleo@home.example"
+
+
+def test_what_an_item_does_not_say_takes_no_room_in_its_record() -> None:
+    assert set(IndexRecord(subject="S", size=7).to_record()) == {"subject", "size"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Final
 
 from backups.streams.native import tags
 from backups.streams.native.charsets import UTF8_PAGE
+from backups.streams.native.entry_ids import one_off
 from backups.streams.native.fields import clean
 from backups.streams.native.item import Attachment, Item, Recipient
 from backups.streams.native.properties import (
@@ -28,7 +28,6 @@ from backups.streams.native.properties import (
 SERVER_BUILD: Final = (15, 20, 9412, 0)
 """Build of the server as which we write what no server has written."""
 
-_ONE_OFF: Final = bytes.fromhex("00000000812b1fa4bea310199d6e00dd010f5402")
 _MAIL_USER: Final = 6
 _FIRST_NAMED: Final = 0x8001
 
@@ -118,10 +117,8 @@ def search_key(address: str) -> bytes:
     return b"SMTP:" + address.upper().encode("utf-8", "replace") + b"\0"
 
 
-def one_off(name: str, address: str) -> bytes:
-    """A one-off EntryID with Unicode strings (MS-OXCDATA 2.2.5.1)."""
-    strings = "".join(clean(part) + "\0" for part in (name or address, "SMTP", address))
-    return _ONE_OFF + struct.pack("<HH", 0, 0x9001) + strings.encode("utf-16-le")
+def _smtp_entry(name: str, address: str) -> bytes:
+    return one_off(clean(name or address), "SMTP", clean(address))
 
 
 def representing(name: str, address: str) -> list[Property]:
@@ -132,7 +129,7 @@ def representing(name: str, address: str) -> list[Property]:
         text(tags.SENT_REPRESENTING_EMAIL_ADDRESS, address),
         text(tags.SENT_REPRESENTING_SMTP_ADDRESS, address),
         binary(tags.SENT_REPRESENTING_SEARCH_KEY, search_key(address)),
-        binary(tags.SENT_REPRESENTING_ENTRY_ID, one_off(name, address)),
+        binary(tags.SENT_REPRESENTING_ENTRY_ID, _smtp_entry(name, address)),
     ]
 
 
@@ -144,7 +141,7 @@ def sender(name: str, address: str) -> list[Property]:
         text(tags.SENDER_EMAIL_ADDRESS, address),
         text(tags.SENDER_SMTP_ADDRESS, address),
         binary(tags.SENDER_SEARCH_KEY, search_key(address)),
-        binary(tags.SENDER_ENTRY_ID, one_off(name, address)),
+        binary(tags.SENDER_ENTRY_ID, _smtp_entry(name, address)),
     ]
 
 
@@ -155,7 +152,7 @@ def recipient(row: int, kind: int, name: str, address: str, *, flags: int = 1) -
             integer(tags.RECIPIENT_TYPE, kind),
             flag(tags.RESPONSIBILITY, True),
             integer(tags.OBJECT_TYPE, _MAIL_USER),
-            binary(tags.ENTRY_ID, one_off(name, address)),
+            binary(tags.ENTRY_ID, _smtp_entry(name, address)),
             integer(tags.ROW_ID, row),
             text(tags.DISPLAY_NAME, name or address),
             text(tags.ADDRESS_TYPE, "SMTP"),

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from backups.streams.native import tags
+from backups.streams.native import names, tags
 from backups.streams.native.content import Content
 from backups.streams.native.digest import digest_of
-from backups.streams.native.fields import Fields, address_of, note, sender_of, span_of
+from backups.streams.native.entry_ids import read_one_off
+from backups.streams.native.fields import Fields, address_of, clean, note, sender_of, span_of
 from backups.streams.native.properties import PropertyName
 from backups.streams.native.tokens import Node, Owner, Scan
 
 MAX_TEXT: Final = 4_000
 """Characters kept of a subject or a list of people."""
+
+MAX_MEMBERS: Final = 500
+"""Members of a distribution list that are looked at; their text has a limit of its own."""
 
 MAX_ATTACHMENTS: Final = 100
 """Attachments named in a record; a note says how many there are beyond."""
@@ -25,6 +29,7 @@ KEYWORDS: Final = PropertyName(tags.PS_PUBLIC_STRINGS, name="Keywords")
 
 _TIMES: Final = ("sent_at", "received_at", "start_at", "end_at")
 _DATED: Final = ("IPM.APPOINTMENT", "IPM.TASK", "IPM.ACTIVITY", "IPM.CONTACT", "IPM.STICKYNOTE")
+_ACTIONS: Final = {102: "replied", 103: "replied", 104: "forwarded"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -37,9 +42,11 @@ class IndexRecord:
     a task begins and is due. ``received_at`` is the date by which a list is sorted: of an item
     that did not arrive it is the start, the due date or the last change. ``size`` is the
     payload's, attachment sizes are those of their content, in bytes. ``importance`` is 0 low,
-    1 normal, 2 high. ``conversation`` is the conversation's id in hexadecimal, ``digest`` the
-    normalised digest, empty when the stream could not be read to its end. ``notes`` say what
-    could not be read.
+    1 normal, 2 high; ``sensitivity`` 0 normal, 1 personal, 2 private, 3 confidential. ``bcc`` are
+    also the rooms and equipment of an event. ``people`` are the addresses that a contact or a
+    distribution list holds. ``last_action`` is "replied", "forwarded" or empty. ``conversation``
+    is the conversation's id in hexadecimal, ``digest`` the normalised digest, empty when the
+    stream could not be read to its end. ``notes`` say what could not be read.
     """
 
     item_class: str = ""
@@ -48,13 +55,19 @@ class IndexRecord:
     sender_address: str = ""
     to: str = ""
     cc: str = ""
+    bcc: str = ""
+    people: str = ""
     sent_at: datetime | None = None
     received_at: datetime | None = None
     start_at: datetime | None = None
     end_at: datetime | None = None
     size: int = 0
     is_read: bool = False
+    is_draft: bool = False
+    is_flagged: bool = False
+    last_action: str = ""
     importance: int = 1
+    sensitivity: int = 0
     categories: tuple[str, ...] = ()
     has_attachments: bool = False
     attachments: tuple[tuple[str, int], ...] = ()
@@ -64,14 +77,20 @@ class IndexRecord:
     notes: tuple[str, ...] = ()
 
     def to_record(self) -> dict[str, object]:
-        """Only strings, integers, booleans, None and lists; times as microseconds since 1970."""
-        record: dict[str, object] = dataclasses.asdict(self)
-        for name in _TIMES:
-            moment = getattr(self, name)
-            record[name] = None if moment is None else (moment - _EPOCH) // _MICROSECOND
-        record["categories"] = list(self.categories)
-        record["attachments"] = [list(entry) for entry in self.attachments]
-        record["notes"] = list(self.notes)
+        """Only strings, integers, booleans and lists; times as microseconds since 1970.
+
+        Fields that say nothing are left out.
+        """
+        record: dict[str, object] = {}
+        for entry in dataclasses.fields(self):
+            value = getattr(self, entry.name)
+            if value == entry.default:
+                continue
+            if isinstance(value, datetime):
+                value = (value - _EPOCH) // _MICROSECOND
+            elif isinstance(value, tuple):
+                value = [list(one) if isinstance(one, tuple) else one for one in value]
+            record[entry.name] = value
         return record
 
     @classmethod
@@ -107,6 +126,7 @@ def index_of(scan: Scan, content: Content, size: int) -> IndexRecord:
     attachments = _attachments(scan.root, content, notes)
     flags = fields.integer(tags.MESSAGE_FLAGS) or 0
     importance = fields.integer(tags.IMPORTANCE)
+    sensitivity = fields.integer(tags.SENSITIVITY) or 0
     start, end = span_of(fields)
     return IndexRecord(
         item_class=fields.text(tags.MESSAGE_CLASS)[:255],
@@ -115,13 +135,19 @@ def index_of(scan: Scan, content: Content, size: int) -> IndexRecord:
         sender_address=sender_address[:MAX_TEXT],
         to=_people(scan.root, content, tags.RECIPIENT_TO) or fields.text(tags.DISPLAY_TO),
         cc=_people(scan.root, content, tags.RECIPIENT_CC) or fields.text(tags.DISPLAY_CC),
+        bcc=_people(scan.root, content, tags.RECIPIENT_BCC) or fields.text(tags.DISPLAY_BCC),
+        people=_addresses(fields),
         sent_at=fields.time(tags.CLIENT_SUBMIT_TIME),
         received_at=_listed_at(fields, start, end),
         start_at=start,
         end_at=end,
         size=size,
         is_read=bool(flags & tags.FLAG_READ or fields.value(tags.READ)),
+        is_draft=bool(flags & tags.FLAG_UNSENT),
+        is_flagged=fields.integer(tags.FLAG_STATUS) == tags.FLAGGED,
+        last_action=_ACTIONS.get(fields.integer(tags.LAST_VERB_EXECUTED) or 0, ""),
         importance=importance if importance in (0, 1, 2) else 1,
+        sensitivity=sensitivity if sensitivity in (0, 1, 2, 3) else 0,
         categories=_categories(fields),
         has_attachments=bool(attachments),
         attachments=attachments,
@@ -150,12 +176,35 @@ def _people(root: Node, content: Content, kind: int) -> str:
             continue
         name = fields.text(tags.DISPLAY_NAME, tags.RECIPIENT_DISPLAY_NAME)
         address = address_of(fields, tags.SMTP_ADDRESS, tags.EMAIL_ADDRESS)
-        person = f"{name} <{address}>" if name and address and name != address else name or address
+        person = _person(name, address)
         shown.append(person)
         length += len(person) + 2
         if length > MAX_TEXT:
             break
     return "; ".join(shown)[:MAX_TEXT]
+
+
+def _person(name: str, address: str) -> str:
+    return f"{name} <{address}>" if name and address and name != address else name or address
+
+
+def _addresses(fields: Fields) -> str:
+    """The mail addresses in a contact, the names and addresses in a distribution list."""
+    kind = fields.text(tags.MESSAGE_CLASS).upper()
+    found: list[str] = []
+    if kind.startswith("IPM.CONTACT"):
+        for place in range(len(names.EMAILS)):
+            address = fields.named(names.email(place, 3))
+            if isinstance(address, str) and address.strip():
+                found.append(clean(address).strip())
+    elif kind.startswith("IPM.DISTLIST"):
+        members = fields.named(names.DISTRIBUTION_LIST_ONE_OFF_MEMBERS)
+        entries = members[:MAX_MEMBERS] if isinstance(members, list) else []
+        for entry in entries:
+            member = read_one_off(entry) if isinstance(entry, bytes) else None
+            if member is not None:
+                found.append(_person(clean(member[0]), clean(member[2])))
+    return "; ".join(found)[:MAX_TEXT]
 
 
 def _attachments(root: Node, content: Content, notes: list[str]) -> tuple[tuple[str, int], ...]:
