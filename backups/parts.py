@@ -15,7 +15,8 @@ import enum
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, overload
+from mmap import mmap
+from typing import Final, NamedTuple, overload
 
 import pybase64
 
@@ -152,44 +153,9 @@ class CutItem:
         """The item's bytes in pieces, in order."""
         return joined(self.recipe, PartBytes(self.parts))
 
-    def matches(self, payload: bytes) -> bool:
+    def matches(self, payload: bytes | bytearray | memoryview | mmap) -> bool:
         """Whether the parts join to exactly ``payload``."""
         return matches(self.recipe, PartBytes(self.parts), payload)
-
-
-class Source(Protocol):
-    """Bytes that are read by range."""
-
-    def __getitem__(self, key: slice, /) -> bytes: ...
-
-
-class Cutting(NamedTuple):
-    """The part that lies from ``start`` to ``stop`` of ``source``: at most ``MAX_PART`` bytes."""
-
-    role: Role
-    source: Source
-    start: int
-    stop: int
-
-
-class Cuttings(Sequence[Part]):
-    """Parts that are read from their sources when they are asked for."""
-
-    def __init__(self, cuttings: Sequence[Cutting]) -> None:
-        self._cuttings = cuttings
-
-    def __len__(self) -> int:
-        return len(self._cuttings)
-
-    @overload
-    def __getitem__(self, key: int, /) -> Part: ...
-    @overload
-    def __getitem__(self, key: slice, /) -> Sequence[Part]: ...
-    def __getitem__(self, key: int | slice, /) -> Part | Sequence[Part]:
-        if isinstance(key, slice):
-            return Cuttings(self._cuttings[key])
-        role, source, start, stop = self._cuttings[key]
-        return Part(role, source[start:stop])
 
 
 class PartBytes(Sequence[bytes]):
@@ -241,18 +207,22 @@ def joined(recipe: Recipe, parts: Sequence[bytes]) -> Iterator[bytes | memoryvie
         yield from content
 
 
-def matches(recipe: Recipe, parts: Sequence[bytes], payload: bytes) -> bool:
-    """Whether ``parts`` join to exactly ``payload``, which is not copied; never raises."""
+def matches(
+    recipe: Recipe, parts: Sequence[bytes], payload: bytes | bytearray | memoryview | mmap
+) -> bool:
+    """Whether ``parts`` join to exactly ``payload``, compared piece by piece; never raises."""
+    view = memoryview(payload)
     position = 0
     try:
         for piece in joined(recipe, parts):
-            # startswith compares in place; a slice or a memoryview's == would copy or crawl.
-            if not payload.startswith(piece, position):
+            # Not ==, which compares a memoryview byte by byte.
+            there = view[position : position + len(piece)].tobytes()
+            if len(there) != len(piece) or not there.startswith(piece):
                 return False
             position += len(piece)
     except RecipeError:
         return False
-    return position == len(payload)
+    return position == len(view)
 
 
 def encoded(data: Iterable[bytes], coding: Coding) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from backups.streams.contacts.write import write_vcf
 from backups.streams.errors import MailError, StreamError, StreamTruncated, StreamUnknown
 from backups.streams.export.files import export_file, safe_name
 from backups.streams.made import Made
+from backups.streams.mail.cut import cut_mime
 from backups.streams.mail.eml import attachment_content, to_eml
 from backups.streams.mail.mime import from_mime
 from backups.streams.native.container import ServerBuild, decode_export
@@ -55,6 +56,7 @@ __all__ = [
     "StreamUnknown",
     "attachment_content",
     "cut",
+    "cut_mime",
     "decode_export",
     "details",
     "export_file",
