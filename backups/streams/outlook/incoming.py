@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from backups.streams.native import tags
@@ -28,11 +28,31 @@ WESTERN: Final = 1252
 """The page of strings of bytes when nothing names another one."""
 
 FIRST_NAMED: Final = 0x8000
+PAGE_IDS: Final = (tags.MESSAGE_CODEPAGE, tags.MESSAGE_LOCALE_ID, tags.INTERNET_CODEPAGE)
+"""What ``declared_page`` looks at."""
 
 _LAST_PAGE: Final = 0x7FFF
 # Strings in Unicode or UTF-7 are never kept as bytes: the number speaks of the body alone.
 _NEVER_BYTES: Final = (1200, 1201, 65000)
 _MARKERS: Final = 0x40
+_LANGUAGE: Final = 0x3FF
+_SIMPLIFIED: Final = (0x0804, 0x1004)
+# The ANSI code page of each language of Windows (primary language id of an LCID, MS-LCID 2.2).
+_PAGES_OF_LANGUAGES: Final = {
+    **dict.fromkeys((0x05, 0x0E, 0x15, 0x18, 0x1A, 0x1B, 0x1C, 0x24), 1250),
+    **dict.fromkeys((0x02, 0x19, 0x22, 0x23, 0x2F, 0x3F, 0x40, 0x44, 0x50), 1251),
+    **dict.fromkeys((0x06, 0x07, 0x09, 0x0A, 0x0B, 0x0C, 0x10, 0x13, 0x14, 0x16, 0x1D), 1252),
+    **dict.fromkeys((0x1F, 0x2C, 0x43), 1254),
+    **dict.fromkeys((0x01, 0x20, 0x29), 1256),
+    **dict.fromkeys((0x25, 0x26, 0x27), 1257),
+    0x04: 950,
+    0x08: 1253,
+    0x0D: 1255,
+    0x11: 932,
+    0x12: 949,
+    0x1E: 874,
+    0x2A: 1258,
+}
 
 
 def single(number: int, kind: int, raw: bytes, page: int, name: PropertyName | None) -> Property:
@@ -42,10 +62,10 @@ def single(number: int, kind: int, raw: bytes, page: int, name: PropertyName | N
     that is too short for it, and an id that would be taken for a marker.
     """
     if kind == STRING:
-        raw = raw[: len(raw) // 2 * 2]
-        prop = Property(number << 16 | UNICODE, _without_end(raw, b"\0\0") + b"\0\0", name)
+        text = raw[: len(raw) // 2 * 2].rstrip(b"\0")
+        prop = Property(number << 16 | UNICODE, text + bytes(2 + len(text) % 2), name)
     elif kind == STRING8:
-        prop = Property(number << 16 | CODE_PAGE | page, _without_end(raw, b"\0") + b"\0", name)
+        prop = Property(number << 16 | CODE_PAGE | page, raw.rstrip(b"\0") + b"\0", name)
     elif kind in VARIABLE:
         prop = Property(number << 16 | kind, raw, name)
     elif kind in FIXED_SIZES:
@@ -66,7 +86,7 @@ def multiple(
     base = kind & ~MULTIPLE
     if base == STRING8:
         texts = [value.decode(codec_of(CODE_PAGE | page), "replace") for value in values]
-        return Property.of(number, MULTIPLE | STRING, [t.removesuffix("\0") for t in texts], name)
+        return Property.of(number, MULTIPLE | STRING, [t.rstrip("\0") for t in texts], name)
     if base not in (STRING, BINARY) and base not in FIXED_SIZES:
         raise ValueError(f"its type 0x{kind:04X} is not known")
     wire = [struct.pack("<I", len(values))]
@@ -74,6 +94,20 @@ def multiple(
         raw = single(0, base, value, page, None).raw
         wire += [raw] if base in FIXED_SIZES else [struct.pack("<I", len(raw)), raw]
     return Property(number << 16 | kind, b"".join(wire), name)
+
+
+def declared_page(values: Mapping[int, int]) -> int | None:
+    """The code page of an object's strings of bytes, as its integers (by id) say it.
+
+    PidTagMessageCodepage speaks of them, else the page that Windows uses for the language; what
+    PidTagInternetCodepage says of the body is the last guess. None when nothing is said that
+    Python knows; else the lower 15 bits of the page, as in a type.
+    """
+    language = _PAGES_OF_LANGUAGES.get(values.get(tags.MESSAGE_LOCALE_ID, 0) & _LANGUAGE)
+    if values.get(tags.MESSAGE_LOCALE_ID) in _SIMPLIFIED:
+        language = 936
+    claims = (values.get(tags.MESSAGE_CODEPAGE), language, values.get(tags.INTERNET_CODEPAGE))
+    return page_named(claim or 0 for claim in claims)
 
 
 def page_named(pages: Iterable[int]) -> int | None:
@@ -88,10 +122,6 @@ def page_named(pages: Iterable[int]) -> int | None:
     return None
 
 
-def is_named_page(number: int) -> bool:
-    return number in (tags.MESSAGE_CODEPAGE, tags.INTERNET_CODEPAGE)
-
-
 def without_twins(properties: Iterable[Property]) -> list[Property]:
     """The first of the properties that share id and type: an object has no two of them."""
     found: dict[tuple[int, PropertyName | None], Property] = {}
@@ -104,10 +134,6 @@ def label_of(item: Item) -> str:
     """The class of an item, to name it by."""
     found = item.find(tags.MESSAGE_CLASS)
     return str(found.value) if found and isinstance(found.value, str) else ""
-
-
-def _without_end(raw: bytes, end: bytes) -> bytes:
-    return raw[: -len(end)] if raw.endswith(end) else raw
 
 
 def _is_marker(prop: Property) -> bool:

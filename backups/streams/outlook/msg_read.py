@@ -31,14 +31,14 @@ from backups.streams.native.properties import (
     Property,
     PropertyName,
 )
-from backups.streams.outlook.compound import Storage, write_compound
+from backups.streams.outlook.compound import Storage, Stream, write_compound
 from backups.streams.outlook.compound_read import read_compound
 from backups.streams.outlook.incoming import (
     FIRST_NAMED,
+    PAGE_IDS,
     WESTERN,
-    is_named_page,
+    declared_page,
     multiple,
-    page_named,
     single,
     without_twins,
 )
@@ -55,8 +55,10 @@ FIRST_LISTED_SET: Final = 3
 
 _ENTRY = struct.Struct("<HHI8s")
 _NAME_ENTRY = struct.Struct("<IHH")
+_INTEGER = struct.Struct("<I")
 _LAST_NAMED: Final = 0xFFFE
 _RECIPIENT = re.compile(r"__recip_version1\.0_#[0-9A-F]+", re.IGNORECASE)
+_VALUE = re.compile(r"__substg1\.0_([0-9A-F]{4})([0-9A-F]{4})", re.IGNORECASE)
 _ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-F]+", re.IGNORECASE)
 
 
@@ -130,7 +132,10 @@ class _Reader:
         """Those of ``entries``; strings of bytes are of ``page`` unless they say so themselves."""
         found = []
         page = _declared_page(entries) or page
-        for kind, number, value in dict.fromkeys(entries):
+        unlisted = _unlisted(storage, entries)
+        if unlisted:
+            note(self.notes, "the list of properties is damaged: values beside it are read")
+        for kind, number, value in dict.fromkeys(entries + unlisted):
             try:
                 prop = self._property(storage, kind, number, value, page)
             except (MailError, ValueError) as error:
@@ -172,7 +177,7 @@ class _Reader:
             elif not kind & 1:
                 yield number, PropertyName(guid, lid=value)
             elif value + 4 <= len(texts):
-                size = struct.unpack_from("<I", texts, value)[0]
+                size = _INTEGER.unpack_from(texts, value)[0]
                 text = texts[value + 4 : value + 4 + size]
                 name = text.decode("utf-16-le", "replace").partition("\0")[0]
                 yield number, PropertyName(guid, name=name)
@@ -186,6 +191,18 @@ class _Reader:
         except MailError as error:
             note(self.notes, f"names of properties: {error}")
             return b""
+
+
+def _unlisted(
+    storage: Storage, entries: list[tuple[int, int, bytes]]
+) -> list[tuple[int, int, bytes]]:
+    """Entries of values that are there without one, which only damage makes."""
+    listed = {(kind, number) for kind, number, _ in entries}
+    names = (
+        _VALUE.fullmatch(name) for name, child in storage.children() if isinstance(child, Stream)
+    )
+    found = [(int(name[2], 16), int(name[1], 16)) for name in names if name]
+    return [(kind, number, b"") for kind, number in found if (kind, number) not in listed]
 
 
 def _object_of(attachment: Storage) -> Storage | None:
@@ -219,6 +236,10 @@ def _set_at(sets: bytes, place: int) -> UUID | None:
 
 def _declared_page(entries: list[tuple[int, int, bytes]]) -> int | None:
     """The code page that an object names for its strings of bytes, if Python knows it."""
-    named = {number: value for _, number, value in entries if is_named_page(number)}
-    order = (tags.MESSAGE_CODEPAGE, tags.INTERNET_CODEPAGE)
-    return page_named(struct.unpack_from("<I", named[n])[0] for n in order if n in named)
+    return declared_page(
+        {
+            number: _INTEGER.unpack_from(value)[0]
+            for _, number, value in entries
+            if number in PAGE_IDS
+        }
+    )

@@ -41,7 +41,6 @@ from backups.streams.outlook.msg_read import NAMES, TABLE, VALUE
 CLASS_ID: Final = UUID("00020D0B-0000-0000-C000-000000000046").bytes_le
 """What Outlook writes as class of the root storage."""
 
-STORE_SUPPORT_MASK: Final = 0x340D
 STORE_UNICODE_OK: Final = 0x0004_0000
 _OUTLOOKS_MASK: Final = 0x0004_0E79
 
@@ -54,6 +53,7 @@ _NO_SIZE: Final = 0xFFFFFFFF
 _RECIPIENT = "__recip_version1.0_#{:08X}"
 _ATTACHMENT = "__attach_version1.0_#{:08X}"
 _WESTERN: Final = CODE_PAGE | 1252
+_CLASS: Final = "IPM.Note"
 _HELD: Final = 65_536
 # MetaTags are instructions to a receiver of the transfer, not properties of the item.
 _OF_THE_TRANSFER: Final = frozenset({0x4008, 0x400F, 0x4016})
@@ -87,6 +87,7 @@ class _Writer:
             message, storage, end = waiting.pop()
             table = self._properties(message, storage)
             self._add_mask(table)
+            self._add_class(table, storage)
             recipients = list(message.nodes(Owner.RECIPIENT))
             attachments = list(message.nodes(Owner.ATTACHMENT))
             for number, node in enumerate(recipients):
@@ -123,7 +124,14 @@ class _Writer:
         return (embedded, inner) if embedded is not None else None
 
     def _add_mask(self, table: _Table) -> None:
-        table.raise_bits(STORE_SUPPORT_MASK, STORE_UNICODE_OK, _OUTLOOKS_MASK)
+        table.raise_bits(tags.STORE_SUPPORT_MASK, STORE_UNICODE_OK, _OUTLOOKS_MASK)
+
+    def _add_class(self, table: _Table, storage: Storage) -> None:
+        """Without a class no program takes the file for a message."""
+        if not table.has(tags.MESSAGE_CLASS, STRING):
+            text = _CLASS.encode("utf-16-le")
+            storage.add_bytes(VALUE.format(tags.MESSAGE_CLASS << 16 | STRING), text)
+            table.add(tags.MESSAGE_CLASS, STRING, _SIZED.pack(len(text) + 2, 0))
 
     def _properties(self, node: Node, storage: Storage) -> _Table:
         """The entries of a node's properties, whose values go into ``storage``."""
