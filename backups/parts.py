@@ -234,15 +234,20 @@ def encoded(data: Iterable[bytes], coding: Coding) -> Iterator[bytes]:
     unit = coding.line // 4 * 3 if coding.line % 4 == 0 else coding.line * 3
     unit = unit or 3
     step = _BLOCK // unit * unit
-    rest = b""
-    between = b""
+    rest = between = b""
     for piece in data:
-        waiting = rest + piece if rest else piece
-        whole = len(waiting) - len(waiting) % unit
-        for start in range(0, whole, step):
-            yield between + _lines(waiting[start : min(start + step, whole)], coding)
+        start = min(unit - len(rest), len(piece)) if rest else 0
+        rest += piece[:start]
+        if len(rest) == unit:
+            yield between + _lines(rest, coding)
+            rest, between = b"", coding.line_end
+        if rest:
+            continue
+        whole = len(piece) - (len(piece) - start) % unit
+        for at in range(start, whole, step):
+            yield between + _lines(piece[at : min(at + step, whole)], coding)
             between = coding.line_end
-        rest = waiting[whole:]
+        rest = piece[whole:]
     if rest:
         yield between + _lines(rest, coding)
 
