@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from backups import streams
-from backups.parts import CutItem, Layout, Part, Recipe, Role, join, pieces
+from backups.parts import CutItem
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ class Prepared:
 def prepare(payload: bytes) -> Prepared:
     """Validate, index and cut one exported item; its parts are joined again and compared.
 
+    The parts are made from ``payload`` when they are asked for, so that it stays the only copy.
+
     Raises ItemRefused: a damaged stream is never stored as if it were saved. A stream that is
     whole but can't be understood is stored all the same, in one piece where it can't be cut.
     """
@@ -39,17 +41,11 @@ def prepare(payload: bytes) -> Prepared:
         raise ItemRefused(f"damaged stream: {error}") from error
     try:
         index, cut = stream.index(), stream.cut()
-        # It holds the content once more, which the join below needs the memory for.
-        del stream
-        if join(cut.recipe, [part.data for part in cut.parts]) == payload:
+        if cut.matches(payload):
             return Prepared(cut, index.item_class, index.to_record())
         reason = "its parts did not join to the same bytes"
     except Exception as error:  # a defect of the decoder costs the index, not the item
         log.exception("an item of %d bytes is stored without being understood", len(payload))
         reason = f"it could not be read ({type(error).__name__})"
-    return Prepared(_whole(payload), "", {"notes": [f"Stored in one piece: {reason}."]})
-
-
-def _whole(payload: bytes) -> CutItem:
-    parts = tuple(Part(Role.SKELETON, piece) for piece in pieces(payload))
-    return CutItem(Recipe(Layout.RAW, len(parts), 0, (), ()), parts)
+    note = f"Stored in one piece: {reason}."
+    return Prepared(streams.cut_whole(payload), "", {"notes": [note]})

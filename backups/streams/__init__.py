@@ -14,6 +14,7 @@ from backups.streams.mail.cut import cut_mime
 from backups.streams.mail.eml import attachment_content, to_eml
 from backups.streams.mail.mime import from_mime
 from backups.streams.native.container import ServerBuild, decode_export
+from backups.streams.native.cut import cut_whole
 from backups.streams.native.index import IndexRecord
 from backups.streams.native.item import Attachment, Item, Recipient, write_item
 from backups.streams.native.properties import Property, PropertyName
@@ -57,6 +58,7 @@ __all__ = [
     "attachment_content",
     "cut",
     "cut_mime",
+    "cut_whole",
     "decode_export",
     "details",
     "export_file",
