@@ -1,4 +1,4 @@
-"""An item as a mail file (RFC 5322, MIME).
+"""An item as a mail file (RFC 5322, MIME; MS-OXCMAIL 2.1).
 
 The header block is the one the mail arrived with, where there is one; only the fields that
 describe the MIME structure are written anew, because the structure is.
@@ -6,42 +6,38 @@ describe the MIME structure are written anew, because the structure is.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from email.header import Header
-from email.utils import format_datetime
 from hashlib import sha256
+from itertools import count
 from typing import Final
-from urllib.parse import quote
 
-import pybase64
-
+from backups.streams.calendars.meeting import invitation, method_of
+from backups.streams.errors import MailError
+from backups.streams.mail import signed
+from backups.streams.mail.bodies import Bodies, bodies_of
+from backups.streams.mail.files import OutgoingFile, attachment_range, files_of
+from backups.streams.mail.headers import content_type
+from backups.streams.mail.heads import Head, head_of
+from backups.streams.mail.reports import report_type, write_report
+from backups.streams.mail.wire import (
+    Leaf,
+    Multipart,
+    Part,
+    Piece,
+    base64_pieces,
+    parameter,
+    text_part,
+    write_parts,
+)
 from backups.streams.native import tags
-from backups.streams.native.content import Content
+from backups.streams.native.content import Content, pieces_of
 from backups.streams.native.fields import Fields
 from backups.streams.native.stream import open_stream
 from backups.streams.native.tokens import Node, Owner
-from backups.streams.views.item import view_of
-from backups.streams.views.model import AttachmentView, ItemView, Person
 
-_MAX_LINE: Final = 998
-_BASE64_LINE: Final = 57
-_FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
-_STRUCTURE = re.compile(r"content-|mime-version$", re.IGNORECASE)
-_MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
-_OCTETS: Final = "application/octet-stream"
-
-
-@dataclass(frozen=True, slots=True)
-class _Entity:
-    """A MIME part: its Content- fields and its encoded body."""
-
-    fields: tuple[str, ...]
-    body: bytes
-
-    def encoded(self) -> bytes:
-        return "".join(f"{field}\r\n" for field in self.fields).encode() + b"\r\n" + self.body
+_CALENDAR: Final = "text/calendar"
+_ENCRYPTED: Final = "multipart/encrypted"
 
 
 def to_eml(payload: bytes) -> bytes:
@@ -49,8 +45,13 @@ def to_eml(payload: bytes) -> bytes:
 
     Raises StreamError for a broken container.
     """
+    return b"".join(write_eml(payload))
+
+
+def write_eml(payload: bytes) -> Iterator[bytes]:
+    """The same in pieces: a large attachment is read and encoded a megabyte at a time."""
     stream = open_stream(payload)
-    return eml_of(stream.scan.root, stream.content)
+    return write_parts(_Mail(stream.scan.root, stream.content, _Boundaries(payload)))
 
 
 def attachment_content(payload: bytes, number: int) -> bytes:
@@ -58,149 +59,161 @@ def attachment_content(payload: bytes, number: int) -> bytes:
 
     Raises StreamError for a broken container, LookupError when there is no such attachment.
     """
+    return b"".join(attachment_pieces(payload, number))
+
+
+def attachment_pieces(payload: bytes, number: int) -> Iterator[bytes]:
+    """The same in pieces."""
     stream = open_stream(payload)
     nodes = list(stream.scan.root.nodes(Owner.ATTACHMENT))
     if not 0 <= number < len(nodes):
         raise LookupError(f"the item has no attachment {number}")
     for message in nodes[number].nodes(Owner.MESSAGE):
-        return eml_of(message, stream.content)
-    return Fields(nodes[number], stream.content, []).binary(tags.ATTACH_DATA)
+        return write_parts(_Mail(message, stream.content, _Boundaries(payload)))
+    return pieces_of(stream.content, *attachment_range(nodes[number]))
 
 
-def eml_of(node: Node, content: Content) -> bytes:
-    """The message at ``node`` as a mail."""
-    fields = Fields(node, content, [])
-    view = view_of(node, content, [])
-    files = list(node.nodes(Owner.ATTACHMENT))
-    boundary = sha256(content[node.start : node.start + 65_536]).hexdigest()[:24]
-    entity = _structure(view, files, content, f"=_{node.start}_{boundary}")
-    head = _head(fields, view)
-    return "".join(f"{line}\r\n" for line in head).encode("utf-8", "replace") + entity.encoded()
+class _Boundaries:
+    """Boundaries that nothing in the item can hold: they are made of a digest of all of it."""
+
+    def __init__(self, payload: bytes) -> None:
+        self._digest = sha256(payload).hexdigest()[:24]
+        self._numbers = count(1)
+
+    def __next__(self) -> str:
+        return f"=_{next(self._numbers)}_{self._digest}"
 
 
-def _structure(view: ItemView, files: list[Node], content: Content, boundary: str) -> _Entity:
-    """mixed(alternative(text, related(html, inline files)), files), as far as it is needed."""
-    entities = [
-        (_file(shown, node, content), shown.inline and bool(view.html))
-        for shown, node in zip(view.attachments, files, strict=True)
-    ]
-    bodies: list[_Entity] = []
-    if view.text or not view.html:
-        bodies.append(_text("plain", view.text))
-    if view.html:
-        html = _text("html", view.html)
-        inline = [entity for entity, shown in entities if shown]
-        bodies.append(_multipart("related", [html, *inline], f"{boundary}_r") if inline else html)
-    body = bodies[0] if len(bodies) == 1 else _multipart("alternative", bodies, f"{boundary}_a")
-    attached = [entity for entity, inline in entities if not inline]
-    return _multipart("mixed", [body, *attached], f"{boundary}_m") if attached else body
+@dataclass(slots=True)
+class _Mail:
+    """The message at ``node``, from its first header field to its last line."""
+
+    node: Node
+    content: Content
+    boundaries: _Boundaries
+
+    def pieces(self) -> Iterator[Piece]:
+        fields = Fields(self.node, self.content, [])
+        item_class = fields.text(tags.MESSAGE_CLASS)
+        head = head_of(self.node, self.content, fields)
+        yield "".join(f"{field}\r\n" for field in head.fields).encode("utf-8", "replace")
+        protected = self._protected(item_class, head)
+        if protected is not None:
+            yield protected
+            return
+        bodies = bodies_of(fields)
+        files = files_of(self.node, self.content, bodies.markup)
+        if content_type(head.content_type)[0] == _ENCRYPTED and len(files) > 1:
+            yield self._encrypted(files, head)
+        elif report_type(item_class):
+            yield self._report(bodies, files, item_class)
+        else:
+            yield self._message(bodies, files, item_class)
+
+    def _message(self, bodies: Bodies, files: list[OutgoingFile], item_class: str) -> Part:
+        """mixed(alternative(text, related(html, inline files), calendar), files), as needed."""
+        calendar, files = self._calendar(files, item_class)
+        body = self._body(bodies, files, calendar)
+        rest = [self._file(file) for file in files if not file.related]
+        return self._joined("mixed", [body, *rest])
+
+    def _body(self, bodies: Bodies, files: list[OutgoingFile], calendar: Part | None) -> Part:
+        forms: list[Part] = []
+        if bodies.plain is not None or bodies.html is None:
+            forms.append(bodies.plain or text_part("plain", b"", "utf-8"))
+        if bodies.html is not None:
+            related = [self._file(file) for file in files if file.related]
+            forms.append(self._joined("related", [bodies.html, *related]))
+        if calendar is not None:
+            forms.append(calendar)
+        return self._joined("alternative", forms)
+
+    def _joined(self, subtype: str, parts: list[Part], kind: str = "") -> Part:
+        if len(parts) == 1:
+            return parts[0]
+        return Multipart(f"multipart/{subtype}{kind}", next(self.boundaries), parts)
+
+    def _calendar(
+        self, files: list[OutgoingFile], item_class: str
+    ) -> tuple[Part | None, list[OutgoingFile]]:
+        """The calendar part of a meeting, as it came where it was kept, and the other files."""
+        method = method_of(item_class)
+        if not method:
+            return None, files
+        kept = next((f for f in files if f.hidden and f.mime_type == _CALENDAR), None)
+        if kept is not None:
+            kind = f"{_CALENDAR}; method={method}"
+            if kept.charset:
+                kind += f"; {parameter('charset', kept.charset)}"
+            fields = [f"Content-Type: {kind}", "Content-Transfer-Encoding: base64"]
+            return Leaf(fields, kept.coded), [file for file in files if file is not kept]
+        try:
+            made = invitation(self.node, self.content, method)
+        except MailError:
+            return None, files
+        fields = [
+            f'Content-Type: {_CALENDAR}; method={method}; charset="utf-8"',
+            "Content-Transfer-Encoding: base64",
+        ]
+        return Leaf(fields, lambda: base64_pieces([made])), files
+
+    def _report(self, bodies: Bodies, files: list[OutgoingFile], item_class: str) -> Part:
+        """report(body, status, files); the status as it came, else from the recipients."""
+        kind = report_type(item_class)
+        kept = next((file for file in files if file.mime_type == kind), None)
+        if kept is None:
+            made = write_report(self.node, self.content)
+            status: Part = Leaf([f"Content-Type: {kind}"], lambda: [made])
+        else:
+            status = self._file(kept)
+        body = self._body(bodies, files, None)
+        others = [self._file(f) for f in files if f is not kept and not f.related]
+        subtype = kind.partition("/")[2]
+        return self._joined("report", [body, status, *others], f"; report-type={subtype}")
+
+    def _encrypted(self, files: list[OutgoingFile], head: Head) -> Part:
+        """The two parts of a mail that is encrypted otherwise (RFC 1847), in their place."""
+        protocol = content_type(head.content_type)[1].get("protocol", "")
+        kind = f"; {parameter('protocol', protocol)}" if protocol else ""
+        return self._joined("encrypted", [self._file(file) for file in files], kind)
+
+    def _protected(self, item_class: str, head: Head) -> Part | None:
+        """S/MIME as it came (MS-OXOSMIME); None for what only claims to be."""
+        kind = item_class.upper()
+        if not kind.endswith((".SMIME", ".SMIME.MULTIPARTSIGNED")):
+            return None
+        nodes = list(self.node.nodes(Owner.ATTACHMENT))
+        if len(nodes) != 1:
+            return None
+        start, stop = attachment_range(nodes[0])
+        first = self.content[start : min(start + signed.HEAD_SIZE, stop)]
+        if signed.has_signed_head(first):
+            return _Untouched(self.content, start, stop)
+        if not signed.is_cms(first):
+            return None
+        file = files_of(self.node, self.content, "")[0]
+        return Leaf(signed.opaque_fields(file, first, head.content_type), file.coded)
+
+    def _file(self, file: OutgoingFile) -> Part:
+        if file.embedded is not None:
+            mail = _Mail(file.embedded, self.content, self.boundaries)
+            kind = file.mime_type if file.mime_type == "message/global" else "message/rfc822"
+            return Leaf(file.fields("8bit", kind), lambda: [mail])
+        if file.mime_type.startswith("message/"):
+            # These may not be encoded (RFC 2046 5.2).
+            return Leaf(file.fields("7bit" if file.is_ascii() else "8bit"), file.pieces)
+        if file.mime_type.startswith("multipart/"):
+            return Leaf(file.fields("base64", "application/octet-stream"), file.coded)
+        return Leaf(file.fields("base64"), file.coded)
 
 
-def _head(fields: Fields, view: ItemView) -> Iterable[str]:
-    original = fields.text(tags.TRANSPORT_MESSAGE_HEADERS)
-    if original:
-        for field in _FIELD.finditer(original.replace("\r\n", "\n").replace("\r", "\n")):
-            if not _STRUCTURE.match(field[1]):
-                yield f"{field[1]}:{field[2]}".replace("\n", "\r\n")
-    else:
-        yield from _made_head(fields, view)
-    yield "MIME-Version: 1.0"
+@dataclass(slots=True)
+class _Untouched:
+    """A part whose header and content are the attachment's bytes."""
 
+    content: Content
+    start: int
+    stop: int
 
-def _made_head(fields: Fields, view: ItemView) -> Iterable[str]:
-    """Fields of an item that never travelled, such as a draft or a sent mail."""
-    if view.sender != Person("", ""):
-        yield f"From: {_person(view.sender)}"
-    for name, people in (("To", view.to), ("Cc", view.cc), ("Bcc", view.bcc)):
-        if people:
-            yield f"{name}: " + ",\r\n ".join(_person(person) for person in people)
-    yield f"Subject: {_words(view.subject)}"
-    sent = view.sent_at or view.received_at
-    if sent is not None:
-        yield f"Date: {format_datetime(sent)}"
-    for name, number in (
-        ("Message-ID", tags.INTERNET_MESSAGE_ID),
-        ("In-Reply-To", tags.IN_REPLY_TO_ID),
-        ("References", tags.INTERNET_REFERENCES),
-    ):
-        text = _line(fields.text(number))
-        if text:
-            yield f"{name}: {text}"
-
-
-def _text(subtype: str, text: str) -> _Entity:
-    content = re.sub(r"\r\n|\r|\n", "\r\n", text).encode("utf-8", "replace")
-    kind = f'Content-Type: text/{subtype}; charset="utf-8"'
-    if content.isascii() and max(map(len, content.split(b"\r\n"))) <= _MAX_LINE:
-        return _Entity((kind, "Content-Transfer-Encoding: 7bit"), content)
-    return _Entity((kind, "Content-Transfer-Encoding: base64"), _base64(content))
-
-
-def _file(shown: AttachmentView, node: Node, content: Content) -> _Entity:
-    embedded = next(node.nodes(Owner.MESSAGE), None)
-    if embedded is not None:
-        return _message("message/rfc822", eml_of(embedded, content), shown)
-    raw = Fields(node, content, []).binary(tags.ATTACH_DATA)
-    kind = shown.mime_type.lower() if _MIME_TYPE.fullmatch(shown.mime_type) else _OCTETS
-    if kind.startswith("message/"):
-        return _message(kind, raw, shown)
-    if kind.startswith("multipart/"):
-        kind = _OCTETS
-    fields = [f"Content-Type: {kind}", "Content-Transfer-Encoding: base64", _disposition(shown)]
-    content_id = re.sub(r"[^!-~]|[<>]", "", shown.content_id)
-    if content_id:
-        fields.append(f"Content-ID: <{content_id}>")
-    return _Entity(tuple(fields), _base64(raw))
-
-
-def _message(kind: str, raw: bytes, shown: AttachmentView) -> _Entity:
-    """message/… parts may not be base64 (RFC 2046 5.2)."""
-    encoding = "7bit" if raw.isascii() else "8bit"
-    fields = (f"Content-Type: {kind}", f"Content-Transfer-Encoding: {encoding}")
-    return _Entity((*fields, _disposition(shown)), raw)
-
-
-def _disposition(shown: AttachmentView) -> str:
-    kind = "inline" if shown.inline else "attachment"
-    name = _line(shown.name)
-    if not name:
-        return f"Content-Disposition: {kind}"
-    if name.isascii():
-        escaped = re.sub(r'(["\\])', r"\\\1", name)
-        return f'Content-Disposition: {kind};\r\n filename="{escaped}"'
-    return f"Content-Disposition: {kind};\r\n filename*=utf-8''{quote(name, safe='')}"
-
-
-def _multipart(subtype: str, entities: list[_Entity], boundary: str) -> _Entity:
-    line = b"\r\n--" + boundary.encode()
-    body = b"".join(line + b"\r\n" + entity.encoded() for entity in entities) + line + b"--\r\n"
-    kind = f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"'
-    return _Entity((kind,), body)
-
-
-def _base64(raw: bytes) -> bytes:
-    encoded = pybase64.b64encode(raw)
-    size = _BASE64_LINE // 3 * 4
-    return b"\r\n".join(encoded[i : i + size] for i in range(0, len(encoded), size)) + b"\r\n"
-
-
-def _person(person: Person) -> str:
-    address = _line(person.address)
-    name = _line(person.name)
-    if not name or name == address:
-        return f"<{address}>" if address else '""'
-    if name.isascii():
-        escaped = re.sub(r'(["\\])', r"\\\1", name)
-        return f'"{escaped}" <{address}>'
-    return f"{_words(name)} <{address}>"
-
-
-def _words(text: str) -> str:
-    """``text`` for a header field, in encoded words where it is not ASCII."""
-    line = _line(text)
-    return line if line.isascii() else Header(line, "utf-8").encode(linesep="\r\n")
-
-
-def _line(text: str) -> str:
-    """``text`` on one line: what stands in a property can't start a field of its own."""
-    return re.sub(r"[\x00-\x1f\x7f\s]+", " ", text).strip()
+    def pieces(self) -> Iterator[Piece]:
+        yield from pieces_of(self.content, self.start, self.stop)

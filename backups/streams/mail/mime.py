@@ -24,7 +24,7 @@ MAX_NESTING: Final = 30
 """Mails inside mails that become embedded messages; a deeper one is attached as its bytes."""
 
 _START = re.compile(rb"(?:\xef\xbb\xbf|[\r\n]+|>?From [^\r\n]*(?:\r\n|\r|\n))+")
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_END = re.compile(r"\r?\n")
 
 
 def from_mime(raw: bytes) -> bytes:
