@@ -133,12 +133,12 @@ WORK_POST_OFFICE_BOX: Final = PropertyName(PSETID_ADDRESS, lid=0x804A)
 INSTANT_MESSAGING: Final = PropertyName(PSETID_ADDRESS, lid=0x8062)
 
 MEETING_LINKS: Final = (
-    "SkypeTeamsMeetingUrl",
-    "OnlineMeetingConfLink",
-    "OnlineMeetingExternalLink",
-    "OnlineMeetingInternalLink",
+    PropertyName(PS_PUBLIC_STRINGS, name="SkypeTeamsMeetingUrl"),
+    PropertyName(PS_PUBLIC_STRINGS, name="OnlineMeetingConfLink"),
+    PropertyName(PS_PUBLIC_STRINGS, name="OnlineMeetingExternalLink"),
+    PropertyName(PS_PUBLIC_STRINGS, name="OnlineMeetingInternalLink"),
 )
-"""Strings in PS_PUBLIC_STRINGS by which clients name where an online meeting is held."""
+"""By which clients name where an online meeting is held."""
 
 CONTENT_CLASS: Final = PropertyName(PS_INTERNET_HEADERS, name="content-class")
 

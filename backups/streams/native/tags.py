@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+DELIVER_TIME: Final = 0x0010
 EXPIRY_TIME: Final = 0x0015
 IMPORTANCE: Final = 0x0017
 MESSAGE_CLASS: Final = 0x001A
