@@ -21,19 +21,22 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A date of a component. ``local`` has no zone; ``whole_day`` says that it has no time."""
+    """A date of a component. ``local`` has no zone; ``whole_day`` says that it has no time,
+    ``floating`` that it has one and names no zone."""
 
     local: datetime
     utc: datetime
     zone: tzinfo
     zone_name: str
     whole_day: bool
+    floating: bool = False
 
 
 @dataclass(slots=True)
 class Entry:
     """A component and the lines it was read from. ``zones`` are those that its file defines,
-    ``zone`` is the one of dates without any."""
+    ``zone`` is the one of dates without any. ``kept`` are lines that stay as text although
+    something was made of them."""
 
     block: Block
     component: Component
@@ -42,6 +45,11 @@ class Entry:
     zone: tuple[tzinfo, str] = (UTC, "UTC")
     notes: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    kept: list[str] = field(default_factory=list)
+
+    def start_over(self) -> None:
+        """Forget what was said of it in an earlier attempt."""
+        self.notes, self.taken, self.kept = [], set(), []
 
     def text(self, name: str) -> str:
         """The first value of a property as text with CRLF line ends; empty when it is absent."""
@@ -80,20 +88,37 @@ class Entry:
             when = when[0]
         if isinstance(when, datetime):
             zone, name = self._zone(value, when)
-            local = when.replace(tzinfo=None)
-            return Moment(local, to_utc(local, zone), zone, name, False)
+            local = when.replace(tzinfo=None, microsecond=0)
+            floating = when.tzinfo is None and name == self.zone[1] and not self._named(value)
+            return Moment(local, to_utc(local, zone), zone, name, False, floating)
         if isinstance(when, date):
             local = datetime(when.year, when.month, when.day)
             zone, name = self.zone
             return Moment(local, to_utc(local, zone), zone, name, True)
         raise MailError(f"{str(value)[:40]} is no date")
 
+    def lines(self, name: str) -> list[str]:
+        """The content lines of a property, without those of blocks inside the component."""
+        found: list[str] = []
+        depth = 0
+        for line in self.block.lines[1:-1]:
+            start = line[:6].upper()
+            depth += (start == "BEGIN:") - (start[:4] == "END:")
+            head = _NAME.match(line)
+            if not depth and head is not None and head[0].upper() == name:
+                found.append(line)
+        return found
+
+    def keep_lines(self, name: str) -> None:
+        """Keep the lines of a property that the item says only in part."""
+        self.kept += self.lines(name)
+
     def kept_lines(self) -> list[str]:
         """The lines that nothing was made of, blocks inside the component among them."""
         broken = {name for name, _ in self.component.errors}
         for name in sorted(str(name) for name in broken & self.taken):
             self.notes.append(f"{name} can't be read and is kept as text")
-        kept: list[str] = []
+        kept: list[str] = list(self.kept)
         inner: list[str] = []
         for line in self.block.lines[1:-1]:
             opened = line.upper().startswith("BEGIN:")
@@ -114,6 +139,10 @@ class Entry:
         """Take a property back: it stays as text only, and a note says why."""
         self.taken.discard(name)
         self.notes.append(f"{name} is kept as text: {reason}")
+
+    @staticmethod
+    def _named(value: object) -> bool:
+        return bool(getattr(value, "params", {}).get("TZID"))
 
     def _zone(self, value: object, when: datetime) -> tuple[tzinfo, str]:
         params = getattr(value, "params", {})

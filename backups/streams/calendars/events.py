@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import re
-import struct
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
+from backups.streams.calendars.alarms import add_reminder
+from backups.streams.calendars.common import add_files, begin
 from backups.streams.calendars.component import Entry, Moment, length
-from backups.streams.calendars.recurrence import Change, Frequency, Recurrence, encode
-from backups.streams.calendars.rules import Inexpressible, pattern_of
-from backups.streams.calendars.zones import definition, offsets, registry_entry, windows_name
+from backups.streams.calendars.exceptions import Change
+from backups.streams.calendars.identity import global_id
+from backups.streams.calendars.people import add_people
+from backups.streams.calendars.recurrence import Frequency, Recurrence, encode
+from backups.streams.calendars.rules import Inexpressible, pattern_of, says_the_same
+from backups.streams.calendars.zones import FLOATING, add_registry_zone, add_zone, to_utc
 from backups.streams.errors import MailError
 from backups.streams.native import names, tags
-from backups.streams.native.assembly import (
-    Draft,
-    file_attachment,
-    flag,
-    integer,
-    recipient,
-    representing,
-    sender,
-    text,
-    time,
-)
-from backups.streams.native.index import KEYWORDS
+from backups.streams.native.assembly import Draft, flag, integer, text, time
 from backups.streams.native.item import Attachment, Item
+from backups.streams.native.properties import PropertyName
 
-_MAILTO = re.compile(r"(?:\s*mailto:)+", re.IGNORECASE)
+BUSY: Final = {
+    "FREE": 0,
+    "TENTATIVE": 1,
+    "BUSY": 2,
+    "OOF": 3,
+    "OUTOFOFFICE": 3,
+    "WORKINGELSEWHERE": 4,
+}
+"""PidLidBusyStatus by its name in X-MICROSOFT-CDO-BUSYSTATUS."""
+
 _MINUTE: Final = timedelta(minutes=1)
-_STAMPS: Final = (
-    ("CREATED", tags.CREATION_TIME),
-    ("LAST-MODIFIED", tags.LAST_MODIFICATION_TIME),
-)
-_BUSY: Final = {"FREE": 0, "TENTATIVE": 1, "BUSY": 2, "OOF": 3, "WORKINGELSEWHERE": 4}
-_SENSITIVITY: Final = {"PRIVATE": 2, "CONFIDENTIAL": 3}
-_RESPONSES: Final = {"TENTATIVE": 2, "ACCEPTED": 3, "DECLINED": 4, "NEEDS-ACTION": 5}
-_ROLES: Final = {"OPT-PARTICIPANT": tags.RECIPIENT_CC, "NON-PARTICIPANT": tags.RECIPIENT_CC}
-_RESOURCES: Final = frozenset({"RESOURCE", "ROOM"})
-_ORGANIZER_FLAGS: Final = 3
-_MEETING, _CANCELLED = 1, 4
 _EXCEPTION_CLASS: Final = "IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}"
 _RECURRENCE_TYPES: Final = {
     Frequency.DAILY: 1,
@@ -51,69 +42,28 @@ _RECURRENCE_TYPES: Final = {
 _MAX_SPAN: Final = 2**31 - 1
 
 
-def appointment(entry: Entry, overrides: Iterable[Entry]) -> Item:
+def appointment(
+    entry: Entry, overrides: Iterable[Entry], item_class: str = "IPM.Appointment"
+) -> Item:
     """The appointment of an event; ``overrides`` are the occurrences of it that differ.
 
     Raises MailError for an event without a date when it starts.
     """
+    return appointment_draft(entry, overrides, item_class).item()
+
+
+def appointment_draft(
+    entry: Entry, overrides: Iterable[Entry], item_class: str = "IPM.Appointment"
+) -> Draft:
+    """``appointment`` before it is put in order."""
     start, span = _when(entry)
-    draft = _appointment(entry, start, span, "IPM.Appointment")
+    draft = _appointment(entry, start, span, item_class)
     uid = entry.text("UID") or entry.label
     draft.name_binary(names.GLOBAL_OBJECT_ID, global_id(uid, None))
     draft.name_binary(names.CLEAN_GLOBAL_OBJECT_ID, global_id(uid, None))
     _repeat(entry, draft, start, span, list(overrides))
     draft.name_texts(names.KEPT_LINES, entry.kept_lines())
-    return draft.item()
-
-
-def common(entry: Entry, draft: Draft) -> None:
-    """What events, tasks and journal entries have in common."""
-    draft.add_text(tags.BODY, entry.text("DESCRIPTION"))
-    subject = entry.text("SUMMARY")
-    draft.add(text(tags.SUBJECT, subject), text(tags.NORMALIZED_SUBJECT, subject))
-    private = entry.text("CLASS").upper()
-    draft.add(integer(tags.SENSITIVITY, _SENSITIVITY.get(private, 0)))
-    draft.name_flag(names.PRIVATE, private in _SENSITIVITY)
-    priority = entry.text("PRIORITY").strip()
-    number = int(priority) if priority.isdecimal() else 0
-    draft.add(integer(tags.IMPORTANCE, 2 if 0 < number < 5 else 0 if number > 5 else 1))
-    for name, tag in (
-        ("CREATED", tags.CREATION_TIME),
-        ("LAST-MODIFIED", tags.LAST_MODIFICATION_TIME),
-    ):
-        stamp = entry.moment(name) if entry.values(name) else None
-        if stamp is not None:
-            draft.add(time(tag, stamp.utc))
-    entry.taken.add("DTSTAMP")
-    categories = [
-        str(c) for value in entry.values("CATEGORIES") for c in getattr(value, "cats", [value])
-    ]
-    draft.name_texts(KEYWORDS, [category for category in categories if category.strip()])
-
-
-def global_id(uid: str, day: date | None) -> bytes:
-    """PidLidGlobalObjectId (MS-OXOCAL 2.2.1.27) of a UID, or of its occurrence on ``day``."""
-    when = struct.pack(">HBB", day.year, day.month, day.day) if day else bytes(4)
-    prefix = names.GLOBAL_ID_PREFIX
-    if uid.lower().startswith(prefix.hex()):
-        try:
-            known = bytes.fromhex(uid)
-        except ValueError:
-            known = b""
-        if len(known) >= 40:
-            return known[:16] + when + known[20:]
-    own = names.FOREIGN_UID + uid.encode("utf-8", "replace") + b"\0"
-    return prefix + when + bytes(16) + struct.pack("<I", len(own)) + own
-
-
-def uid_of(global_object_id: bytes) -> str:
-    """The UID that a global object id stands for; empty for what is none."""
-    if len(global_object_id) < 40 or not global_object_id.startswith(names.GLOBAL_ID_PREFIX):
-        return ""
-    own = global_object_id[40:]
-    if own.startswith(names.FOREIGN_UID):
-        return own[len(names.FOREIGN_UID) :].rstrip(b"\0").decode("utf-8", "replace")
-    return (global_object_id[:16] + bytes(4) + global_object_id[20:]).hex().upper()
+    return draft
 
 
 def _when(entry: Entry) -> tuple[Moment, timedelta]:
@@ -127,110 +77,68 @@ def _when(entry: Entry) -> tuple[Moment, timedelta]:
 
 
 def _appointment(entry: Entry, start: Moment, span: timedelta, kind: str) -> Draft:
-    draft = Draft()
-    draft.add(text(tags.MESSAGE_CLASS, kind), integer(tags.MESSAGE_FLAGS, tags.FLAG_READ))
-    common(entry, draft)
-    for value in entry.values("X-ALT-DESC"):
-        draft.add_html(str(value))
+    draft = begin(entry, kind)
     draft.name_text(names.LOCATION, entry.text("LOCATION"))
     for name in (names.START_WHOLE, names.COMMON_START, names.CLIP_START):
         draft.name_time(name, start.utc)
     for name in (names.END_WHOLE, names.COMMON_END, names.CLIP_END):
         draft.name_time(name, start.utc + span)
     draft.name_integer(names.DURATION, int(span / _MINUTE))
-    draft.name_flag(names.ALL_DAY, start.whole_day)
-    draft.name_integer(names.BUSY_STATUS, _busy_status(entry))
+    draft.name_flag(names.ALL_DAY, start.whole_day or _is_whole_day(entry, start, span))
+    busy = _busy_status(entry)
+    draft.name_integer(names.BUSY_STATUS, busy)
+    intended = entry.text("X-MICROSOFT-CDO-INTENDEDSTATUS").strip().upper()
+    if intended in BUSY:
+        draft.name_integer(names.INTENDED_BUSY_STATUS, BUSY[intended])
+    if entry.text("X-MICROSOFT-DISALLOW-COUNTER").strip().upper() == "TRUE":
+        draft.name_flag(names.NO_PROPOSALS, True)
+    if entry.text("STATUS").strip().upper() not in ("", "CANCELLED", "TENTATIVE"):
+        entry.keep_lines("STATUS")
     sequence = entry.text("SEQUENCE").strip()
-    draft.name_integer(names.APPOINTMENT_SEQUENCE, int(sequence[:9]) if sequence.isdecimal() else 0)
-    _zone(draft, start)
-    _people(entry, draft)
-    _remind(entry, draft, start)
-    _attach(entry, draft)
+    plain = sequence.isascii() and sequence.isdecimal()
+    draft.name_integer(names.APPOINTMENT_SEQUENCE, int(sequence[:9]) if plain else 0)
+    _add_zones(entry, draft, start)
+    add_people(entry, draft)
+    add_reminder(entry, draft, start, start.utc + span)
+    add_files(entry, draft)
     return draft
 
 
+def _is_whole_day(entry: Entry, start: Moment, span: timedelta) -> bool:
+    """Whether Outlook wrote a whole day as the times between which it lies."""
+    said = entry.text("X-MICROSOFT-CDO-ALLDAYEVENT").strip().upper() == "TRUE"
+    end = (start.utc + span).astimezone(start.zone)
+    midnights = not start.local.time() and not end.time() and span > timedelta()
+    return said and bool(midnights)
+
+
 def _busy_status(entry: Entry) -> int:
-    own = entry.text("X-MICROSOFT-CDO-BUSYSTATUS").upper()
-    if own in _BUSY:
-        return _BUSY[own]
-    if entry.text("TRANSP").upper() == "TRANSPARENT":
-        return _BUSY["FREE"]
-    status = entry.text("STATUS").upper()
-    return _BUSY["TENTATIVE"] if status == "TENTATIVE" else _BUSY["BUSY"]
+    own = entry.text("X-MICROSOFT-CDO-BUSYSTATUS").strip().upper()
+    transparent = entry.text("TRANSP").strip().upper() == "TRANSPARENT"
+    status = entry.text("STATUS").strip().upper()
+    if own in BUSY:
+        return BUSY[own]
+    if transparent:
+        return BUSY["FREE"]
+    return BUSY["TENTATIVE"] if status == "TENTATIVE" else BUSY["BUSY"]
 
 
-def _zone(draft: Draft, start: Moment) -> None:
-    found = offsets(start.zone, start.local.year)
-    name = windows_name(start.zone_name)
-    whole = definition(found, name, start.local.year)
-    draft.name_binary(names.TIME_ZONE_STRUCT, registry_entry(found))
-    draft.name_text(names.TIME_ZONE_DESCRIPTION, start.zone_name)
-    for place in (names.ZONE_START, names.ZONE_END, names.ZONE_RECUR):
-        draft.name_binary(place, whole)
-
-
-def _people(entry: Entry, draft: Draft) -> None:
-    organizer = ("", "")
-    for value in entry.values("ORGANIZER")[:1]:
-        organizer = _person(value)
-        draft.add(*representing(*organizer), *sender(*organizer))
-        row = recipient(0, tags.RECIPIENT_TO, *organizer, flags=_ORGANIZER_FLAGS)
-        row.properties.append(integer(tags.RECIPIENT_TRACK_STATUS, 1))
-        draft.recipients.append(row)
-    attendees = entry.values("ATTENDEE")
-    for value in attendees:
-        name, address = _person(value)
-        if address and address.lower() == organizer[1].lower():
-            continue
-        params = getattr(value, "params", {})
-        role = _ROLES.get(str(params.get("ROLE", "")).upper(), tags.RECIPIENT_TO)
-        if str(params.get("CUTYPE", "")).upper() in _RESOURCES:
-            role = tags.RECIPIENT_RESOURCE
-        row = recipient(len(draft.recipients), role, name, address)
-        answer = _RESPONSES.get(str(params.get("PARTSTAT", "")).upper(), 0)
-        row.properties.append(integer(tags.RECIPIENT_TRACK_STATUS, answer))
-        draft.recipients.append(row)
-    cancelled = entry.text("STATUS").upper() == "CANCELLED"
-    state = _MEETING * bool(attendees) | _CANCELLED * cancelled
-    draft.name_integer(names.STATE_FLAGS, state)
-    draft.name_integer(names.RESPONSE_STATUS, 1 if organizer != ("", "") else 0)
-
-
-def _person(value: object) -> tuple[str, str]:
-    address = _MAILTO.sub("", str(value))
-    return str(getattr(value, "params", {}).get("CN", "")), address.strip()
-
-
-def _remind(entry: Entry, draft: Draft, start: Moment) -> None:
-    """The first alarm that is set before the start; Outlook has one, the others stay as text."""
-    for alarm in entry.component.subcomponents:
-        trigger = getattr(alarm.get("TRIGGER"), "dt", None)
-        related = str(getattr(alarm.get("TRIGGER"), "params", {}).get("RELATED", "START")).upper()
-        first = alarm is entry.component.subcomponents[0]
-        if isinstance(trigger, timedelta) and related == "START" and first:
-            minutes = int(-trigger / _MINUTE)
-            if 0 <= minutes < 2**31:
-                entry.taken.add("BEGIN:VALARM")
-                draft.name_flag(names.REMINDER_SET, True)
-                draft.name_integer(names.REMINDER_DELTA, minutes)
-                draft.name_time(names.REMINDER_TIME, start.utc)
-                draft.name_time(names.REMINDER_SIGNAL_TIME, start.utc + trigger)
-                return
-    draft.name_flag(names.REMINDER_SET, False)
-
-
-def _attach(entry: Entry, draft: Draft) -> None:
-    values = entry.values("ATTACH")
-    entry.taken.discard("ATTACH")
-    if not values or any(not hasattr(value, "obj") for value in values):
-        return  # links, which stay as text
-    entry.taken.add("ATTACH")
-    for number, value in enumerate(values):
-        params = getattr(value, "params", {})
-        name = str(params.get("FILENAME") or params.get("X-FILENAME") or f"ATT{number + 1:05}.dat")
-        kind = str(params.get("FMTTYPE") or "application/octet-stream")
-        content: bytes = value.bytes if hasattr(value, "bytes") else b""
-        draft.attachments.append(file_attachment(number, name, kind, content))
+def _add_zones(entry: Entry, draft: Draft, start: Moment) -> None:
+    year = start.local.year
+    name = FLOATING if start.floating else start.zone_name
+    if start.floating:
+        entry.notes.append(f"dates without a time zone are read as {start.zone_name}")
+    add_registry_zone(draft, start.zone, name, year)
+    try:
+        end = entry.moment("DTEND")
+    except MailError:
+        end = None
+    places: tuple[PropertyName, ...] = (names.ZONE_START, names.ZONE_RECUR)
+    if end is None or end.whole_day or end.zone_name == start.zone_name:
+        places = (names.ZONE_START, names.ZONE_END, names.ZONE_RECUR)
+    else:
+        add_zone(draft, (names.ZONE_END,), end.zone, end.zone_name, end.local.year)
+    add_zone(draft, places, start.zone, start.zone_name, year)
 
 
 def _repeat(
@@ -238,50 +146,77 @@ def _repeat(
 ) -> None:
     rules = entry.values("RRULE")
     excluded = entry.moments("EXDATE") if rules else []
-    draft.name_flag(names.RECURRING, False)
     if not rules:
         entry.taken -= {"RRULE", "EXDATE"}
+        draft.name_flag(names.RECURRING, False)
+        if "RDATE" in entry.component:
+            entry.keep("RDATE", "Outlook has no series of single dates")
         return
+    files = len(draft.attachments)
     try:
         if len(rules) > 1 or "EXRULE" in entry.component:
             raise Inexpressible("more than one rule")
         rule = {str(key): list(values) for key, values in rules[0].items()}  # type: ignore[attr-defined]
         pattern = pattern_of(rule, start.local, start.zone)
-        changes = [_change(start, override, draft) for override in overrides]
         minutes = start.local.hour * 60 + start.local.minute
-        deleted = tuple(moment.local.date() for moment in excluded)
-        series = Recurrence(
-            pattern, minutes, minutes + int(span / _MINUTE), deleted, tuple(changes)
+        changes = sorted(
+            (_change(entry, start, override, draft) for override in overrides),
+            key=lambda change: change.start,
         )
+        days = [_local(moment, start).date() for moment in excluded]
+        deleted = tuple(sorted(set(days) - {change.original.date() for change in changes}))
+        series = Recurrence(pattern, minutes, minutes + span // _MINUTE, deleted, tuple(changes))
         raw = encode(series)
     except (Inexpressible, ValueError, TypeError) as error:
+        del draft.attachments[files:]
         entry.keep("RRULE", str(error))
         entry.taken.discard("EXDATE")
+        draft.name_flag(names.RECURRING, False)
         return
-    draft.named = [named for named in draft.named if named[0] != names.RECURRING]
     draft.name_flag(names.RECURRING, True)
     draft.name_integer(names.RECURRENCE_TYPE, _RECURRENCE_TYPES[pattern.frequency])
     draft.name_binary(names.APPOINTMENT_RECUR, raw)
+    if not says_the_same(pattern, rule):
+        entry.keep_lines("RRULE")
+        entry.notes.append("in a month without the day of RRULE, Outlook takes its last day")
+    _keep_dates(entry, start, excluded)
+
+
+def _keep_dates(entry: Entry, start: Moment, excluded: Sequence[Moment]) -> None:
+    """Dates of a series that its pattern can't hold stay as text."""
+    minutes = start.local.time()
+    if any(not one.whole_day and _local(one, start).time() != minutes for one in excluded):
+        entry.notes.append("EXDATE names times at which nothing begins; their days are left out")
     if "RDATE" in entry.component:
         entry.keep("RDATE", "a pattern holds no single dates")
 
 
-def _change(series: Moment, override: Entry, draft: Draft) -> Change:
-    """The change that an override makes to ``series``, and its embedded message in ``draft``."""
+def _local(moment: Moment, series: Moment) -> datetime:
+    """``moment`` by the clock of the series."""
+    if moment.whole_day or moment.floating:
+        return moment.local
+    return moment.utc.astimezone(series.zone).replace(tzinfo=None, fold=0)
+
+
+def _change(entry: Entry, series: Moment, override: Entry, draft: Draft) -> Change:
+    """The change that an override makes to ``series``, the start of ``entry``, and its embedded
+    message in ``draft``."""
     start, span = _when(override)
     original = override.moment("RECURRENCE-ID")
     if original is None:
         raise Inexpressible("an override without its date")
-    local = start.utc.astimezone(series.zone).replace(tzinfo=None)
-    day = original.local if original.whole_day else _in_zone(original, series)
+    local = _local(start, series)
+    day = _local(original, series)
     if original.whole_day and not series.whole_day:
         day = datetime.combine(original.local.date(), series.local.time())
     inner = _appointment(override, start, span, _EXCEPTION_CLASS)
-    inner.name_time(names.EXCEPTION_REPLACE_TIME, original.utc)
+    inner.name_time(names.EXCEPTION_REPLACE_TIME, to_utc(day, series.zone))
+    uid = override.text("UID") or override.label
+    inner.name_binary(names.GLOBAL_OBJECT_ID, global_id(uid, day.date()))
+    inner.name_binary(names.CLEAN_GLOBAL_OBJECT_ID, global_id(uid, None))
     inner.name_texts(names.KEPT_LINES, override.kept_lines())
-    number = len(draft.attachments)
     properties = [
-        integer(tags.ATTACH_NUMBER, number),
+        integer(tags.ATTACH_NUMBER, len(draft.attachments)),
         text(tags.DISPLAY_NAME, "Untitled"),
         integer(tags.ATTACH_METHOD, tags.ATTACH_EMBEDDED),
         integer(tags.RENDERING_POSITION, -1),
@@ -291,8 +226,21 @@ def _change(series: Moment, override: Entry, draft: Draft) -> Change:
         flag(tags.ATTACHMENT_HIDDEN, True),
     ]
     draft.attachments.append(Attachment(properties, inner.item()))
-    return Change(day, local, local + span, override.text("SUMMARY"), override.text("LOCATION"))
+    busy = _busy_status(override)
+    return Change(
+        day,
+        local,
+        local + span,
+        _other(override, entry, "SUMMARY"),
+        _other(override, entry, "LOCATION"),
+        busy_status=busy if busy != _busy_status(entry) else None,
+        attachment=1 if inner.attachments else None,
+        sub_type=int(start.whole_day) if start.whole_day != series.whole_day else None,
+        body=_other(override, entry, "DESCRIPTION") is not None,
+    )
 
 
-def _in_zone(moment: Moment, series: Moment) -> datetime:
-    return moment.utc.astimezone(series.zone).replace(tzinfo=None)
+def _other(override: Entry, entry: Entry, name: str) -> str | None:
+    """What the occurrence says when that is not what the series says."""
+    said = override.text(name)
+    return said if said != entry.text(name) else None

@@ -8,22 +8,19 @@ from typing import Final
 
 from icalendar import Component, Timezone
 
-from backups.streams.blocks import Block, outline
+from backups.streams.blocks import Block, Outline, outline
 from backups.streams.calendars.component import Entry
-from backups.streams.calendars.events import appointment, common, global_id
+from backups.streams.calendars.events import appointment
+from backups.streams.calendars.tasks import journal_entry, task
 from backups.streams.calendars.zones import zone_named
 from backups.streams.errors import MailError, StreamError
 from backups.streams.made import Made, payloads
-from backups.streams.native import names, tags
-from backups.streams.native.assembly import SERVER_BUILD, Draft, integer, text
+from backups.streams.native.assembly import SERVER_BUILD
 from backups.streams.native.item import Item, write_item
-from backups.streams.native.properties import FLOATING64
 
 _KINDS: Final = {"VEVENT": "event", "VTODO": "task", "VJOURNAL": "journal entry"}
-_TASK_STATUS: Final = {"NEEDS-ACTION": 0, "IN-PROCESS": 1, "COMPLETED": 2, "CANCELLED": 4}
-_COMPLETED: Final = 2
 _MAX_LABEL: Final = 60
-_DAMAGE: Final = (StreamError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+DAMAGE: Final = (StreamError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What a component that can't be read raises; the library behind it has no error of its own."""
 
 
@@ -42,18 +39,39 @@ def read_ics(raw: bytes) -> Iterator[Made]:
     blocks = [block for block in found.blocks if block.name != "VTIMEZONE"]
     if not blocks:
         raise MailError("the file holds no calendar object")
+    entries: list[Entry] = []
+    for label, entry in _entries(found, blocks):
+        if isinstance(entry, Entry):
+            entries.append(entry)
+        else:
+            yield Made(label, reason=entry)
+    yield from _made_of(entries)
+
+
+def read_entries(raw: bytes) -> tuple[str, list[Entry]]:
+    """METHOD in capitals and the objects of a file that can be read, without their items."""
+    found = outline(raw, "VCALENDAR")
+    method = ""
+    for line in found.outside:
+        name, _, value = line.partition(":")
+        if name.strip().upper() == "METHOD":
+            method = value.strip().upper()
+    blocks = [block for block in found.blocks if block.name != "VTIMEZONE"]
+    return method, [entry for _, entry in _entries(found, blocks) if isinstance(entry, Entry)]
+
+
+def _entries(found: Outline, blocks: list[Block]) -> Iterator[tuple[str, Entry | str]]:
+    """Label and entry of each object, or the reason why it can't be read."""
     zones = _zones(found.blocks)
     zone = _default_zone(found.outside, zones)
-    entries: list[Entry] = []
     counts: dict[str, int] = {}
     for block in blocks:
         counts[block.name] = counts.get(block.name, 0) + 1
         label = f"{_KINDS.get(block.name, block.name)} {counts[block.name]}"
         try:
-            entries.append(_entry(block, label, zones, zone))
-        except _DAMAGE as error:
-            yield Made(label, reason=str(error))
-    yield from _made_of(entries)
+            yield label, _entry(block, label, zones, zone)
+        except DAMAGE as error:
+            yield label, str(error) or type(error).__name__
 
 
 def _made_of(entries: list[Entry]) -> Iterator[Made]:
@@ -65,12 +83,17 @@ def _made_of(entries: list[Entry]) -> Iterator[Made]:
     overrides: dict[int, list[Entry]] = {}
     for entry in entries:
         master = series.get(str(entry.component.get("UID")))
-        if master is not None and "RECURRENCE-ID" in entry.component:
+        if master is not None and "RECURRENCE-ID" in entry.component and not _onwards(entry):
             overrides.setdefault(id(master), []).append(entry)
     merged = {id(entry) for group in overrides.values() for entry in group}
     for entry in entries:
         if id(entry) not in merged:
             yield from _made(entry, overrides.get(id(entry), []))
+
+
+def _onwards(entry: Entry) -> bool:
+    """Whether an override is of all later occurrences, too, which Outlook has nothing for."""
+    return "RANGE" in getattr(entry.component.get("RECURRENCE-ID"), "params", {})
 
 
 def _made(entry: Entry, overrides: list[Entry]) -> Iterator[Made]:
@@ -91,22 +114,23 @@ def _made(entry: Entry, overrides: list[Entry]) -> Iterator[Made]:
 
 
 def _single(entry: Entry, overrides: list[Entry] | None = None) -> Made:
-    entry.notes, entry.taken = [], set()
-    for override in overrides or ():
-        override.notes, override.taken = [], set()
+    for one in (entry, *(overrides or ())):
+        one.start_over()
     try:
         payload = write_item(_item(entry, overrides or []), build=SERVER_BUILD)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         return Made(entry.label, reason=str(error) or type(error).__name__)
+    if _onwards(entry):
+        entry.notes.append("RECURRENCE-ID changes all later occurrences; kept as text")
     notes = [*entry.notes, *(note for override in overrides or () for note in override.notes)]
     return Made(entry.label, payload, notes=tuple(dict.fromkeys(notes)))
 
 
 def _item(entry: Entry, overrides: list[Entry]) -> Item:
     if entry.block.name == "VTODO":
-        return _task(entry)
+        return task(entry)
     if entry.block.name == "VJOURNAL":
-        return _journal_entry(entry)
+        return journal_entry(entry)
     return appointment(entry, overrides)
 
 
@@ -122,50 +146,6 @@ def _entry(block: Block, label: str, zones: dict[str, Timezone], zone: tuple[tzi
     return Entry(block, component, f"{label}, {summary}" if summary else label, zones, zone)
 
 
-def _task(entry: Entry) -> Item:
-    draft = Draft()
-    draft.add(text(tags.MESSAGE_CLASS, "IPM.Task"), integer(tags.MESSAGE_FLAGS, tags.FLAG_READ))
-    common(entry, draft)
-    start, due = entry.moment("DTSTART"), entry.moment("DUE")
-    done = entry.moment("COMPLETED")
-    for name, moment in (
-        (names.TASK_START, start),
-        (names.COMMON_START, start),
-        (names.TASK_DUE, due),
-        (names.COMMON_END, due),
-        (names.TASK_COMPLETED, done),
-    ):
-        if moment is not None:
-            draft.name_time(name, moment.utc)
-    status = _TASK_STATUS.get(entry.text("STATUS").upper(), _COMPLETED if done else 0)
-    percent = entry.text("PERCENT-COMPLETE").strip()
-    share = min(int(percent), 100) / 100 if percent.isdecimal() else float(status == _COMPLETED)
-    draft.name_integer(names.TASK_STATUS, status)
-    draft.name_flag(names.TASK_COMPLETE, status == _COMPLETED)
-    draft.named.append((names.PERCENT_COMPLETE, FLOATING64, share))
-    return _identified(entry, draft)
-
-
-def _journal_entry(entry: Entry) -> Item:
-    draft = Draft()
-    draft.add(text(tags.MESSAGE_CLASS, "IPM.Activity"), integer(tags.MESSAGE_FLAGS, tags.FLAG_READ))
-    common(entry, draft)
-    start = entry.moment("DTSTART")
-    draft.name_text(names.LOG_TYPE, "Journal")
-    if start is not None:
-        draft.name_time(names.LOG_START, start.utc)
-        draft.name_time(names.COMMON_START, start.utc)
-    return _identified(entry, draft)
-
-
-def _identified(entry: Entry, draft: Draft) -> Item:
-    uid = entry.text("UID")
-    if uid:
-        draft.name_binary(names.GLOBAL_OBJECT_ID, global_id(uid, None))
-    draft.name_texts(names.KEPT_LINES, entry.kept_lines())
-    return draft.item()
-
-
 def _zones(blocks: list[Block]) -> dict[str, Timezone]:
     """The zones that the file defines; one that can't be read is as if it were not there."""
     found: dict[str, Timezone] = {}
@@ -174,7 +154,7 @@ def _zones(blocks: list[Block]) -> dict[str, Timezone]:
             continue
         try:
             zone = Timezone.from_ical(block.text)
-        except _DAMAGE:
+        except DAMAGE:
             continue
         if isinstance(zone, Timezone) and zone.get("TZID"):
             found[str(zone.get("TZID"))] = zone

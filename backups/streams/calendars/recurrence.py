@@ -1,24 +1,61 @@
-"""The recurrence of an event as Outlook stores it: PidLidAppointmentRecur (MS-OXOCAL 2.2.1.44).
+"""The recurrence of an event as Outlook stores it, PidLidAppointmentRecur (MS-OXOCAL 2.2.1.44), and
+of a task, PidLidTaskRecurrence (MS-OXOTASK 2.2.2.2.15), which is its first part.
 
-All dates and times in it are local to the series' time zone, in minutes since 1601.
+All dates and times in it are local to the series' time zone, in minutes since 1601. What a reader
+has no use for is kept, so that ``encode(decode(raw)) == raw``.
 """
 
 from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from backups.streams.calendars.exceptions import (
+    Change,
+    Reader,
+    extended,
+    minutes,
+    moment,
+    read_changes,
+    short,
+)
+
 NEVER: Final = 0x5AE980DF
 """End date, in minutes, of a series without end."""
 
-_EPOCH: Final = datetime(1601, 1, 1)
-_MINUTE: Final = timedelta(minutes=1)
-_SUBJECT, _LOCATION = 0x0001, 0x0010
-_SKIPPED = {0x0004: 4, 0x0008: 4, 0x0020: 4, 0x0040: 4, 0x0080: 4, 0x0002: 4, 0x0100: 4}
+_ALWAYS: Final = 0xFFFFFFFF
+_WRITER: Final = 0x3009
+_UNUSED_COUNT: Final = 10
+_GREGORIAN: Final = frozenset({0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12})
+"""Calendars whose months are those of the Gregorian one (MS-OXOCAL 2.2.1.44.1, CalendarType)."""
+
+CALENDARS: Final = {
+    1: "Gregorian",
+    2: "Gregorian_us",
+    3: "Japan",
+    4: "Taiwan",
+    5: "Korea",
+    6: "Hijri",
+    7: "Thai",
+    8: "Hebrew",
+    9: "GregorianMeFrench",
+    10: "GregorianArabic",
+    11: "GregorianXlitEnglish",
+    12: "GregorianXlitFrench",
+    14: "JapanLunar",
+    15: "ChineseLunar",
+    16: "Saka",
+    17: "LunarEtoChn",
+    18: "LunarEtoKor",
+    19: "LunarRokuyou",
+    20: "KoreaLunar",
+    23: "Umalqura",
+}
+"""CalendarType by its name in MS-OXCICAL 2.1.3.1.1.8; 0 is the default, which is Gregorian."""
 
 
 class Frequency(enum.IntEnum):
@@ -36,6 +73,9 @@ class Shape(enum.IntEnum):
     MONTH = 2
     MONTH_NTH = 3
     MONTH_END = 4
+    HIJRI_MONTH = 10
+    HIJRI_NTH = 11
+    HIJRI_END = 12
 
 
 class End(enum.IntEnum):
@@ -44,12 +84,18 @@ class End(enum.IntEnum):
     NEVER = 0x2023
 
 
+_NTHS: Final = frozenset({Shape.MONTH_NTH, Shape.HIJRI_NTH})
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """On which days. ``interval`` counts days, weeks, months or years as ``frequency`` says.
 
     ``weekdays`` is a mask (Sunday 1, Monday 2, … Saturday 64), ``nth`` which of them in the month
-    (5: the last), ``month_day`` 1 to 31. ``week_start`` is 0 for Sunday.
+    (5: the last), ``month_day`` 1 to 31 (in a shorter month: its last). ``week_start`` is 0 for
+    Sunday. ``sliding`` says of a task that the next is due an interval after this one is done.
+    ``calendar`` is the CalendarType. ``stored`` are numbers of the structure that are other than
+    ours for the same pattern.
     """
 
     frequency: Frequency
@@ -63,49 +109,81 @@ class Pattern:
     nth: int = 0
     month_day: int = 0
     week_start: int = 0
+    sliding: int = 0
+    calendar: int = 0
+    stored: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False, hash=False)
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An occurrence that differs; None leaves subject or location as the series has it."""
-
-    original: datetime
-    start: datetime
-    end: datetime
-    subject: str | None = None
-    location: str | None = None
+    @property
+    def calendar_name(self) -> str:
+        """The calendar whose months are meant; empty when they are Gregorian."""
+        if self.shape >= Shape.HIJRI_MONTH:
+            return CALENDARS[6]
+        if self.calendar in _GREGORIAN or self.shape in (Shape.DAY, Shape.WEEK):
+            return ""
+        return CALENDARS.get(self.calendar, f"calendar {self.calendar}")
 
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
     """``start`` and ``end`` are minutes from midnight of the first day; ``deleted`` are the days
-    on which an occurrence is left out, without those that are changed."""
+    on which an occurrence is left out, without those that are changed.
+
+    The rest is as it was read: the lists of days where they are not what ``deleted`` and
+    ``changes`` give, the version of the writer, the reserved blocks and what follows them.
+    """
 
     pattern: Pattern
     start: int
     end: int
     deleted: tuple[date, ...] = ()
-    changes: tuple[Change, ...] = field(default=())
+    changes: tuple[Change, ...] = ()
+    days: tuple[tuple[int, ...], tuple[int, ...]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    versions: tuple[int, int] = field(default=(0x3006, _WRITER), compare=False, repr=False)
+    blocks: tuple[bytes, bytes] = field(default=(b"", b""), compare=False, repr=False)
+    rest: bytes = field(default=b"", compare=False, repr=False)
+    short: bool = field(default=False, compare=False, repr=False)
 
 
 def encode(series: Recurrence) -> bytes:
     """The structure. ValueError for dates before 1601 or numbers beyond their field."""
-    changes = sorted(series.changes, key=lambda change: change.start)
-    originals = {change.original.date() for change in changes}
+    writer = series.versions[1]
+    try:
+        raw = encode_pattern(series) + b"".join(
+            (
+                struct.pack("<4I", *series.versions, series.start, series.end),
+                struct.pack("<H", len(series.changes)),
+                *(short(change) for change in series.changes),
+            )
+        )
+        if series.short:
+            return raw
+        return raw + b"".join(
+            (
+                _block(series.blocks[0]),
+                *(extended(change, writer) for change in series.changes),
+                _block(series.blocks[1]),
+                series.rest,
+            )
+        )
+    except struct.error as error:
+        raise ValueError(f"the recurrence does not fit its structure: {error}") from error
+
+
+def encode_pattern(series: Recurrence) -> bytes:
+    """The part that a task has: RecurrencePattern (2.2.1.44.1)."""
+    deleted, modified = series.days or _days(series)
+    pattern = series.pattern
+    first = pattern.stored.get("start", minutes(pattern.first))
+    last = NEVER if pattern.last is None else minutes(pattern.last)
     try:
         return b"".join(
             (
-                _pattern(series.pattern),
-                _dates(sorted({*series.deleted, *originals})),
-                _dates(sorted(change.start.date() for change in changes)),
-                struct.pack("<I", _minutes(series.pattern.first)),
-                struct.pack("<I", _last(series.pattern)),
-                struct.pack("<4I", 0x3006, 0x3009, series.start, series.end),
-                struct.pack("<H", len(changes)),
-                *(_short(change) for change in changes),
-                struct.pack("<I", 0),
-                *(_extended(change) for change in changes),
-                struct.pack("<I", 0),
+                _head(pattern),
+                struct.pack(f"<I{len(deleted)}I", len(deleted), *deleted),
+                struct.pack(f"<I{len(modified)}I", len(modified), *modified),
+                struct.pack("<II", first, pattern.stored.get("last", last)),
             )
         )
     except struct.error as error:
@@ -113,181 +191,129 @@ def encode(series: Recurrence) -> bytes:
 
 
 def decode(raw: bytes) -> Recurrence:
-    """Read the structure; ValueError when it is damaged or of a calendar other than ours."""
-    reader = _Reader(raw)
-    try:
-        return _read(reader)
-    except (struct.error, OverflowError) as error:
-        raise ValueError(f"the recurrence ends early or holds no date: {error}") from error
+    """Read the structure; ValueError when it is damaged.
+
+    A pattern of another calendar than the Gregorian is read; its ``calendar_name`` says so.
+    """
+    reader = Reader(raw)
+    pattern, days = _read_pattern(reader)
+    versions = reader.number(), reader.number()
+    start, end = reader.number(), reader.number()
+    changes, block = read_changes(reader, versions[1])
+    ends_here = not reader.left
+    last_block = b"" if ends_here else reader.block()
+    found = _left_out(days[0], changes)
+    series = Recurrence(pattern, start, end, found, changes)
+    return Recurrence(
+        pattern,
+        start,
+        end,
+        found,
+        changes,
+        None if _days(series) == days else days,
+        versions,
+        (block, last_block),
+        reader.rest(),
+        ends_here,
+    )
 
 
-def _pattern(pattern: Pattern) -> bytes:
-    shape, specific = pattern.shape, b""
-    period = pattern.interval
-    if pattern.frequency is Frequency.YEARLY:
-        period *= 12
-    first = _first_date(pattern, period)
-    if pattern.frequency is Frequency.DAILY:
-        period *= 1440
+def decode_pattern(raw: bytes) -> Recurrence:
+    """The recurrence of a task, which has no times of day; ValueError when it is damaged."""
+    pattern, days = _read_pattern(Reader(raw))
+    series = Recurrence(pattern, 0, 0, _left_out(days[0], ()))
+    return Recurrence(pattern, 0, 0, series.deleted, (), None if _days(series) == days else days)
+
+
+def _days(series: Recurrence) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The lists of deleted and of modified days: an original day counts as deleted."""
+    originals = {change.original.date() for change in series.changes}
+    deleted = sorted({*series.deleted, *originals})
+    modified = sorted(change.start.date() for change in series.changes)
+    return tuple(map(minutes, deleted)), tuple(map(minutes, modified))
+
+
+def _left_out(deleted: tuple[int, ...], changes: tuple[Change, ...]) -> tuple[date, ...]:
+    originals = {change.original.date() for change in changes}
+    days = (moment(number).date() for number in deleted)
+    return tuple(day for day in days if day not in originals)
+
+
+def _block(raw: bytes) -> bytes:
+    return struct.pack("<I", len(raw)) + raw
+
+
+def _period(pattern: Pattern) -> int:
+    if pattern.shape is Shape.WEEK:
+        # "Every weekday" is daily by name and weekly by shape; its period counts weeks.
+        return pattern.interval
+    unit = {Frequency.DAILY: 1440, Frequency.YEARLY: 12}.get(pattern.frequency, 1)
+    return pattern.interval * unit
+
+
+def _head(pattern: Pattern) -> bytes:
+    stored, shape, specific = pattern.stored, pattern.shape, b""
+    period = stored.get("period", _period(pattern))
+    first = stored["phase"] if "phase" in stored else _phase(pattern, period)
     if shape is Shape.WEEK:
         specific = struct.pack("<I", pattern.weekdays)
-    elif shape is Shape.MONTH_NTH:
+    elif shape in _NTHS:
         specific = struct.pack("<II", pattern.weekdays, pattern.nth)
     elif shape is not Shape.DAY:
         specific = struct.pack("<I", pattern.month_day)
-    head = struct.pack("<5H3I", 0x3004, 0x3004, pattern.frequency, shape, 0, first, period, 0)
-    return head + specific + struct.pack("<3I", pattern.end, pattern.count, pattern.week_start)
+    versions = stored.get("reader", 0x3004), stored.get("writer", 0x3004)
+    kind = pattern.frequency, shape, pattern.calendar
+    head = struct.pack("<5H3I", *versions, *kind, first, period, pattern.sliding)
+    end = stored.get("end", pattern.end)
+    return head + specific + struct.pack("<3I", end, pattern.count, pattern.week_start)
 
 
-def _first_date(pattern: Pattern, period: int) -> int:
-    """FirstDateTime (2.2.1.44.1): the phase of the series, in minutes."""
-    first = pattern.first
-    if pattern.frequency is Frequency.DAILY:
-        return _minutes(first) % (period * 1440)
-    if pattern.frequency is Frequency.WEEKLY:
+def _phase(pattern: Pattern, period: int) -> int:
+    """FirstDateTime (2.2.1.44.1.1): the phase of the series, in minutes."""
+    first, period = pattern.first, max(period, 1)
+    if pattern.shape is Shape.WEEK:
         back = (first.isoweekday() % 7 - pattern.week_start) % 7
-        return _minutes(first - timedelta(days=back)) % (period * 10_080)
+        return minutes(first - timedelta(days=back)) % (period * 10_080)
+    if pattern.frequency is Frequency.DAILY:
+        return minutes(first) % period
     months = ((first.year - 1601) * 12 + first.month - 1) % period
-    return _minutes(date(1601 + months // 12, months % 12 + 1, 1))
+    return minutes(date(1601 + months // 12, months % 12 + 1, 1))
 
 
-def _last(pattern: Pattern) -> int:
-    return NEVER if pattern.last is None else _minutes(pattern.last)
-
-
-def _minutes(moment: date | datetime) -> int:
-    whole = moment if isinstance(moment, datetime) else datetime(*moment.timetuple()[:3])
-    return (whole - _EPOCH) // _MINUTE
-
-
-def _dates(days: list[date]) -> bytes:
-    return struct.pack(f"<I{len(days)}I", len(days), *map(_minutes, days))
-
-
-def _times(change: Change) -> bytes:
-    return struct.pack("<3I", *map(_minutes, (change.start, change.end, change.original)))
-
-
-def _short(change: Change) -> bytes:
-    """ExceptionInfo, whose texts are in Windows-1252; the whole ones follow in the extended."""
-    flags = _SUBJECT * (change.subject is not None) | _LOCATION * (change.location is not None)
-    texts = [text.encode("cp1252", "replace") for text in _texts(change)]
-    lengths = b"".join(struct.pack("<HH", len(text) + 1, len(text)) + text for text in texts)
-    return _times(change) + struct.pack("<H", flags) + lengths
-
-
-def _extended(change: Change) -> bytes:
-    head = struct.pack("<III", 4, 0, 0)
-    texts = [text.encode("utf-16-le", "replace") for text in _texts(change)]
-    if not texts:
-        return head
-    wide = b"".join(struct.pack("<H", len(text) // 2) + text for text in texts)
-    return head + _times(change) + wide + struct.pack("<I", 0)
-
-
-def _texts(change: Change) -> Iterator[str]:
-    for text in (change.subject, change.location):
-        if text is not None:
-            yield text
-
-
-class _Reader:
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._position = 0
-
-    def number(self, layout: str = "<I") -> int:
-        value: int = struct.unpack_from(layout, self._raw, self._position)[0]
-        self._position += struct.calcsize(layout)
-        return value
-
-    def text(self, length: int) -> bytes:
-        if self._position + length > len(self._raw):
-            raise ValueError("the recurrence ends early")
-        self._position += length
-        return self._raw[self._position - length : self._position]
-
-    def moment(self) -> datetime:
-        return _EPOCH + self.number() * _MINUTE
-
-    def days(self) -> list[date]:
-        count = self.number()
-        if count * 4 > len(self._raw):
-            raise ValueError("the recurrence names more days than it holds")
-        return [self.moment().date() for _ in range(count)]
-
-
-def _read(reader: _Reader) -> Recurrence:
-    reader.number()
+def _read_pattern(reader: Reader) -> tuple[Pattern, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The pattern, and the deleted and modified days in minutes."""
+    stored = {"reader": reader.number("<H"), "writer": reader.number("<H")}
     frequency, shape = Frequency(reader.number("<H")), Shape(reader.number("<H"))
-    if reader.number("<H") > 1:
-        raise ValueError("the recurrence follows another calendar")
-    reader.number()
-    period = reader.number()
-    reader.number()
-    weekdays = reader.number() if shape in (Shape.WEEK, Shape.MONTH_NTH) else 0
-    nth = reader.number() if shape is Shape.MONTH_NTH else 0
-    month_day = reader.number() if shape in (Shape.MONTH, Shape.MONTH_END) else 0
-    end_kind, count, week_start = reader.number(), reader.number(), reader.number()
-    deleted, _modified = reader.days(), reader.days()
-    first, last = reader.moment().date(), reader.number()
-    never = last == NEVER or end_kind in (End.NEVER, 0xFFFFFFFF)
+    calendar = reader.number("<H")
+    stored["phase"], stored["period"] = reader.number(), reader.number()
+    sliding = reader.number()
+    weekdays = reader.number() if shape is Shape.WEEK or shape in _NTHS else 0
+    nth = reader.number() if shape in _NTHS else 0
+    month_day = reader.number() if shape not in (Shape.DAY, Shape.WEEK, *_NTHS) else 0
+    stored["end"], count, week_start = reader.number(), reader.number(), reader.number()
+    days = reader.numbers(), reader.numbers()
+    stored["start"], stored["last"] = reader.number(), reader.number()
+    never = stored["last"] == NEVER or stored["end"] in (End.NEVER, _ALWAYS)
     unit = {Frequency.DAILY: 1440, Frequency.YEARLY: 12}.get(frequency, 1)
     pattern = Pattern(
         frequency,
         shape,
-        # "Every weekday" is daily by name and weekly by shape; its period counts weeks.
-        max(period // (unit if shape is not Shape.WEEK else 1), 1),
-        first,
-        None if never else (_EPOCH + last * _MINUTE).date(),
-        End.NEVER if never else End(end_kind),
+        max(stored["period"] // (unit if shape is not Shape.WEEK else 1), 1),
+        moment(stored["start"]).date(),
+        None if never else moment(stored["last"]).date(),
+        End.NEVER if never else End(stored["end"]),
         count,
         weekdays,
         nth,
         month_day,
         week_start,
+        sliding,
+        calendar,
+        stored,
     )
-    reader.number("<Q")
-    start, end = reader.number(), reader.number()
-    changes = _changes(reader)
-    originals = {change.original.date() for change in changes}
-    return Recurrence(
-        pattern, start, end, tuple(day for day in deleted if day not in originals), changes
-    )
+    return pattern, days
 
 
-def _changes(reader: _Reader) -> tuple[Change, ...]:
-    found: list[Change] = []
-    flags: list[int] = []
-    for _ in range(reader.number("<H")):
-        start, end, original = reader.moment(), reader.moment(), reader.moment()
-        flags.append(reader.number("<H"))
-        texts: dict[int, str] = {}
-        for bit in (_SUBJECT, 2, 4, 8, _LOCATION, 0x20, 0x40, 0x80, 0x100):
-            if not flags[-1] & bit:
-                continue
-            if bit in (_SUBJECT, _LOCATION):
-                reader.number("<H")
-                texts[bit] = reader.text(reader.number("<H")).decode("cp1252", "replace")
-            else:
-                reader.text(_SKIPPED[bit])
-        found.append(Change(original, start, end, texts.get(_SUBJECT), texts.get(_LOCATION)))
-    return tuple(_widened(reader, found, flags))
-
-
-def _widened(reader: _Reader, found: list[Change], flags: list[int]) -> Iterator[Change]:
-    """The changes with their texts in Unicode."""
-    if found:
-        reader.text(reader.number())
-    for change, given in zip(found, flags, strict=True):
-        reader.text(reader.number())
-        reader.text(reader.number())
-        texts = {_SUBJECT: change.subject, _LOCATION: change.location}
-        if given & (_SUBJECT | _LOCATION):
-            reader.text(12)
-            for bit in (_SUBJECT, _LOCATION):
-                if given & bit:
-                    raw = reader.text(2 * reader.number("<H"))
-                    texts[bit] = raw.decode("utf-16-le", "replace")
-            reader.text(reader.number())
-        yield Change(change.original, change.start, change.end, texts[_SUBJECT], texts[_LOCATION])
+def start_of(series: Recurrence, day: date) -> datetime:
+    """When the occurrence of ``day`` begins, local to the series' zone."""
+    return datetime(day.year, day.month, day.day) + timedelta(minutes=series.start)

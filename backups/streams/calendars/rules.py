@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date, datetime, tzinfo
 from itertools import islice
@@ -66,7 +67,8 @@ def pattern_of(rule: Rule, start: datetime, zone: tzinfo) -> Pattern:
 
 
 def rule_of(pattern: Pattern) -> dict[str, object]:
-    """The parts of the RRULE that says the same; UNTIL is a date."""
+    """The parts of the RRULE that says the same; UNTIL is a date. Its months are those of the
+    pattern's calendar."""
     rule: dict[str, object] = {"FREQ": pattern.frequency.name, "INTERVAL": pattern.interval}
     weekdays = [day for bit, day in enumerate(_DAYS) if pattern.weekdays >> bit & 1]
     if pattern.shape is Shape.WEEK:
@@ -74,7 +76,7 @@ def rule_of(pattern: Pattern) -> dict[str, object]:
     elif pattern.shape is Shape.MONTH_NTH:
         rule |= {"BYDAY": weekdays, "BYSETPOS": -1 if pattern.nth == 5 else pattern.nth}
     elif pattern.shape in (Shape.MONTH, Shape.MONTH_END):
-        rule["BYMONTHDAY"] = -1 if pattern.month_day > 30 else pattern.month_day
+        rule |= _month_days(pattern)
     if pattern.frequency is Frequency.YEARLY:
         rule["BYMONTH"] = pattern.first.month
     if pattern.end is End.COUNT:
@@ -82,6 +84,33 @@ def rule_of(pattern: Pattern) -> dict[str, object]:
     elif pattern.end is End.DATE and pattern.last is not None:
         rule["UNTIL"] = pattern.last
     return rule
+
+
+def says_the_same(pattern: Pattern, rule: Rule) -> bool:
+    """Whether ``pattern``, which was made of ``rule``, falls on the days of it: a rule leaves out
+    a month without its day, a pattern takes that month's last day."""
+    if pattern.shape is not Shape.MONTH or pattern.month_day < 29:
+        return True
+    if [str(day) for day in rule.get("BYMONTHDAY", [])] == ["-1"]:
+        return True
+    positions = [str(position) for position in rule.get("BYSETPOS", [])]
+    return positions == ["-1"] or (
+        pattern.frequency is Frequency.YEARLY
+        and pattern.month_day <= monthrange(2001, pattern.first.month)[1]
+    )
+
+
+def _month_days(pattern: Pattern) -> dict[str, object]:
+    """The days of the month that a pattern falls on; in a short month it is the last."""
+    day = max(pattern.month_day, 1)
+    longest = 31
+    if pattern.frequency is Frequency.YEARLY:
+        longest = monthrange(2001, pattern.first.month)[1]
+    if day <= min(longest, 28) or (pattern.frequency is Frequency.YEARLY and day <= longest):
+        return {"BYMONTHDAY": day}
+    if day > 30:
+        return {"BYMONTHDAY": -1}
+    return {"BYMONTHDAY": list(range(28, day + 1)), "BYSETPOS": -1}
 
 
 def _shape(rule: Rule, frequency: Frequency, start: datetime) -> tuple[Shape, int, int, int]:
@@ -118,6 +147,8 @@ def _shape(rule: Rule, frequency: Frequency, start: datetime) -> tuple[Shape, in
 def _month_day(
     month_days: list[int], positions: list[int], start: datetime
 ) -> tuple[Shape, int, int, int]:
+    if positions == [-1] and sorted(month_days) == list(range(28, start.day + 1)):
+        return Shape.MONTH, 0, 0, start.day
     if positions or len(month_days) > 1:
         raise Inexpressible("several days of a month")
     day = month_days[0] if month_days else start.day

@@ -1,18 +1,14 @@
-"""Time zones of calendar files, and the structures in which Outlook keeps them.
-
-PidLidTimeZoneStruct (MS-OXOCAL 2.2.1.39) and PidLidAppointmentTimeZoneDefinition… (2.2.1.41 to
-2.2.1.43).
-"""
+"""Time zones by the names that calendar files and Outlook have for them, and as rules."""
 
 from __future__ import annotations
 
 import functools
+import re
 import struct
 import warnings
 from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -20,46 +16,51 @@ from icalendar import Timezone
 from icalendar.timezone import tzp
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
+from backups.streams.calendars.zone_rules import (
+    Offsets,
+    Rules,
+    RuleZone,
+    defined_name,
+    defined_rules,
+    definition_of,
+    registered_rules,
+    registry_entry,
+)
+from backups.streams.native import names
+from backups.streams.native.assembly import Draft
+from backups.streams.native.fields import Fields, clean
+from backups.streams.native.properties import PropertyName
+
+FLOATING: Final = "Floating"
+"""PidLidTimeZoneDescription of an item whose dates in the calendar file had no zone."""
+
+_OFFSET = re.compile(r"(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_YEARS: Final = 20
+"""Years from the first for which the rules of a zone without a name are written."""
+
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
-_NO_RULE: Final = bytes(16)
-_REGISTRY = struct.Struct("<iiiH16sH16s")
-_RULE = struct.Struct("<BBHHH14xiii16s16s")
-_RULE_SIZE: Final = 0x3E
-_FOR_ALL: Final = 0x0003
-"""Flags of a rule: in effect, and the one to which PidLidTimeZoneStruct belongs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offsets:
-    """A zone in one year: minutes to add to local time for UTC, and when they change.
-
-    ``daylight_bias`` is relative to ``bias``; the changes are SYSTEMTIME structures, zero
-    without daylight saving time.
-    """
-
-    bias: int
-    daylight_bias: int = 0
-    standard_from: bytes = _NO_RULE
-    daylight_from: bytes = _NO_RULE
 
 
 def zone_named(name: str, own: Mapping[str, Timezone]) -> tzinfo | None:
-    """The zone of a TZID: by its IANA or Windows name, else as the file's ``own`` VTIMEZONE says.
+    """The zone of a TZID: by its IANA or Windows name, by the IANA name that it ends with, else as
+    the file's ``own`` VTIMEZONE says, else by the offset that it is (GMT+0100).
 
-    None when neither is known.
+    None when none of these is known.
     """
+    known = _iana(name) or _iana(WINDOWS_TO_OLSON.get(name, ""))
+    parts = name.split("/")
+    for count in (3, 2):
+        if known is None and len(parts) > count:
+            known = _iana("/".join(parts[-count:]))
+    if known is not None:
+        return known
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            known = None if name in own else tzp.timezone(name)
-            for plain in (name, WINDOWS_TO_OLSON.get(name, "")):
-                known = known or _iana(plain)
-            if known is None and name in own:
-                known = own[name].to_tz(lookup_tzid=False)
+            return own[name].to_tz(lookup_tzid=False) if name in own else _looked_up(name)
         except (ValueError, LookupError, TypeError, AttributeError, OSError):
             return None
-    return known
 
 
 def windows_name(name: str) -> str:
@@ -84,38 +85,78 @@ def offsets(zone: tzinfo, year: int) -> Offsets:
     return Offsets(-low, low - high, rules[low], rules[high]) if low != high else Offsets(-low)
 
 
-def registry_entry(found: Offsets) -> bytes:
-    """PidLidTimeZoneStruct: 48 bytes."""
-    return _REGISTRY.pack(
-        found.bias, 0, found.daylight_bias, 0, found.standard_from, 0, found.daylight_from
-    )
+def rules_of(zone: tzinfo, first_year: int) -> Rules:
+    """The rules of a zone that has no name in Windows, from ``first_year`` on."""
+    found = [(first_year, offsets(zone, first_year))]
+    for year in range(first_year + 1, min(first_year + _YEARS, 9999)):
+        one = offsets(zone, year)
+        if one != found[-1][1]:
+            found.append((year, one))
+    return found
 
 
-def definition(found: Offsets, name: str, year: int) -> bytes:
-    """PidLidAppointmentTimeZoneDefinition…: the zone's name and one rule."""
-    key = name.encode("utf-16-le", "replace")
-    header = struct.pack("<HH", 2, len(key) // 2) + key + struct.pack("<H", 1)
-    rule = _RULE.pack(
-        2,
-        1,
-        _RULE_SIZE,
-        _FOR_ALL,
-        year,
-        found.bias,
-        0,
-        found.daylight_bias,
-        found.standard_from,
-        found.daylight_from,
-    )
-    return b"\x02\x01" + struct.pack("<H", len(header)) + header + rule
+def add_zone(
+    draft: Draft, places: tuple[PropertyName, ...], zone: tzinfo, name: str, year: int
+) -> None:
+    """Write ``zone`` into the definitions ``places`` of an item of ``year``."""
+    known = windows_name(name)
+    rules = [(year, offsets(zone, year))] if olson_name(name) else rules_of(zone, year)
+    whole = definition_of(known, rules)
+    for place in places:
+        draft.name_binary(place, whole)
 
 
-def defined_name(raw: bytes) -> str:
-    """The name in a time zone definition; empty when there is none to be read."""
-    if len(raw) < 8:
-        return ""
-    length = struct.unpack_from("<H", raw, 6)[0]
-    return raw[8 : 8 + 2 * length].decode("utf-16-le", "replace").rstrip("\0")
+def add_registry_zone(draft: Draft, zone: tzinfo, name: str, year: int) -> None:
+    """Write ``zone`` as it was known before there were definitions."""
+    draft.name_binary(names.TIME_ZONE_STRUCT, registry_entry(offsets(zone, year)))
+    draft.name_text(names.TIME_ZONE_DESCRIPTION, name)
+
+
+def zone_of(fields: Fields, *places: PropertyName) -> tzinfo:
+    """The zone of an item: by the name in the first of the definitions ``places`` that has one,
+    else by the rules there; UTC when there is nothing.
+
+    It is a ZoneInfo, a RuleZone or UTC.
+    """
+    for place in places:
+        raw = fields.named(place)
+        if not isinstance(raw, bytes):
+            continue
+        name = defined_name(raw)
+        olson = olson_name(name)
+        if olson:
+            return UTC if olson in ("UTC", "Etc/UTC") else ZoneInfo(olson)
+        rules = defined_rules(raw)
+        if rules:
+            return _by_rules(name, rules)
+    description = fields.named(names.TIME_ZONE_DESCRIPTION)
+    name = clean(description) if isinstance(description, str) else ""
+    olson = olson_name(name)
+    if olson:
+        return UTC if olson in ("UTC", "Etc/UTC") else ZoneInfo(olson)
+    raw = fields.named(names.TIME_ZONE_STRUCT)
+    rules = registered_rules(raw) if isinstance(raw, bytes) else []
+    return _by_rules(name, rules) if rules else UTC
+
+
+def is_floating(fields: Fields) -> bool:
+    """Whether the dates of an item had no zone in the calendar file it was made from."""
+    return fields.named(names.TIME_ZONE_DESCRIPTION) == FLOATING
+
+
+def _by_rules(name: str, rules: Rules) -> tzinfo:
+    shown = "".join(letter for letter in name if letter.isprintable() and letter != '"').strip()
+    if len(rules) == 1 and rules[0][1] == Offsets(0) and shown in ("", "UTC", FLOATING):
+        return UTC
+    return RuleZone(shown or "Customized Time Zone", rules)
+
+
+def _looked_up(name: str) -> tzinfo | None:
+    found = _OFFSET.fullmatch(name.strip())
+    if found is None:
+        return tzp.timezone(name)
+    ahead = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+    return timezone(ahead if found[1] == "+" else -ahead)
 
 
 def to_utc(moment: datetime, zone: tzinfo) -> datetime:
@@ -134,9 +175,10 @@ def _olson_to_windows() -> dict[str, str]:
     return names
 
 
+@functools.lru_cache(maxsize=256)
 def _iana(name: str) -> tzinfo | None:
     try:
-        return ZoneInfo(name) if name else None
+        return ZoneInfo(name) if name and name.isascii() else None
     except (ValueError, LookupError, OSError):
         return None
 
