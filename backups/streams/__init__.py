@@ -8,7 +8,10 @@ from backups.streams.calendars.write import write_ics
 from backups.streams.contacts.read import from_vcard, read_vcard
 from backups.streams.contacts.write import write_vcf
 from backups.streams.errors import MailError, StreamError, StreamTruncated, StreamUnknown
-from backups.streams.export.files import export_file, safe_name
+from backups.streams.export.archive import Entry, Unavailable, write_zip
+from backups.streams.export.files import ExportedFile, Format, export_file, formats_for
+from backups.streams.export.names import safe_name
+from backups.streams.export.properties import write_json
 from backups.streams.made import Made
 from backups.streams.mail.cut import cut_mime
 from backups.streams.mail.eml import attachment_content, to_eml
@@ -30,6 +33,7 @@ from backups.streams.native.stream import (
 )
 from backups.streams.outlook.msg_read import from_msg, read_msg
 from backups.streams.outlook.msg_write import to_msg, write_msg
+from backups.streams.outlook.pst import StoreItem, read_store
 from backups.streams.views import details, property_names
 from backups.streams.views.item import item_view
 from backups.streams.views.model import AttachmentView, Body, ItemView, Kind, Origin, Person
@@ -38,6 +42,9 @@ __all__ = [
     "Attachment",
     "AttachmentView",
     "Body",
+    "Entry",
+    "ExportedFile",
+    "Format",
     "IndexRecord",
     "Item",
     "ItemStream",
@@ -51,10 +58,12 @@ __all__ = [
     "PropertyName",
     "Recipient",
     "ServerBuild",
+    "StoreItem",
     "StreamError",
     "StreamSummary",
     "StreamTruncated",
     "StreamUnknown",
+    "Unavailable",
     "attachment_content",
     "cut",
     "cut_mime",
@@ -62,6 +71,7 @@ __all__ = [
     "decode_export",
     "details",
     "export_file",
+    "formats_for",
     "from_ics",
     "from_mime",
     "from_msg",
@@ -74,6 +84,7 @@ __all__ = [
     "read_ics",
     "read_item",
     "read_msg",
+    "read_store",
     "read_vcard",
     "safe_name",
     "to_eml",
@@ -81,6 +92,8 @@ __all__ = [
     "validate",
     "write_ics",
     "write_item",
+    "write_json",
     "write_msg",
     "write_vcf",
+    "write_zip",
 ]
