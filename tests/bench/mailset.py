@@ -13,7 +13,7 @@ from backups.streams import StreamError, from_ics, from_mime, from_msg, from_vca
 OFFICE_ITEMS: Final = 1_000
 """Mails of the office set at most: it is there for the mean, not for the number."""
 
-_SIZES: Final = (24, 40, 60, 90, 140, 220, 380, 700, 1_500)
+_SIZES: Final = (6, 12, 20, 32, 48, 70, 100, 180, 350)
 """KiB of an office's attachments, the small ones more often: slides, tables, letters, pictures."""
 _POOL: Final = 40
 _SEED: Final = 20_261_123
