@@ -192,5 +192,5 @@ def test_everybody_in_the_sample_has_a_calendar_contacts_and_a_task(filled: Stor
         assert [len(items[name]) for name in ("Calendar", "Contacts", "Tasks")] == [3, 3, 1]
         weekly = item_view(filled.payload(user.mailbox or "", items["Calendar"][0].id))
         assert weekly.subject == f"Weekly meeting of {user.name}"
-        assert dict(weekly.facts)["Repeats"] == "weekly, on MO, 20 times, 1 changed, 1 left out"
+        assert dict(weekly.facts)["Repeats"] == "Every week on Monday, 20 times"
         assert len(weekly.to) == 4

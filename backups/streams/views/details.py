@@ -170,14 +170,14 @@ class DistributionListView:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """``percent`` is 0 to 100; efforts are in minutes; days are those that Outlook shows."""
+    """``percent`` is 0 to 100; efforts are in minutes."""
 
     status: str = ""
     percent: int | None = None
     complete: bool = False
-    start: datetime | None = None
-    due: datetime | None = None
-    completed: datetime | None = None
+    start: date | None = None
+    due: date | None = None
+    completed: date | None = None
     owner: str = ""
     assigner: str = ""
     assignment: str = ""

@@ -1,144 +1,195 @@
-"""What events, contacts, tasks and journal entries say beside subject and body."""
+"""The detail of an item as labelled values, and as plain text for people."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import TypeAlias
 
-from backups.streams.calendars.recurrence import End, Pattern, decode
-from backups.streams.calendars.zones import defined_name
-from backups.streams.native import names, tags
-from backups.streams.native.fields import Fields, clean, span_of
-from backups.streams.native.properties import PropertyName, Value
+from backups.streams.views.details import (
+    ContactView,
+    Detail,
+    DistributionListView,
+    EventView,
+    JournalView,
+    MeetingView,
+    NoteView,
+    RecurrenceView,
+    ReportView,
+    RightsProtectedView,
+    SignedView,
+    TaskView,
+)
 from backups.streams.views.model import Facts
 
-_BUSY: Final = ("Free", "Tentative", "Busy", "Out of office", "Working elsewhere")
-_TASK: Final = ("Not started", "In progress", "Completed", "Waiting on others", "Deferred")
-_CONTACT_TEXTS: Final = (
-    ("Company", tags.COMPANY_NAME),
-    ("Department", tags.DEPARTMENT_NAME),
-    ("Job title", tags.TITLE),
-    ("Profession", tags.PROFESSION),
-    ("Business phone", tags.BUSINESS_TELEPHONE),
-    ("Business phone 2", tags.BUSINESS_TELEPHONE_2),
-    ("Mobile phone", tags.MOBILE_TELEPHONE),
-    ("Home phone", tags.HOME_TELEPHONE),
-    ("Home phone 2", tags.HOME_TELEPHONE_2),
-    ("Primary phone", tags.PRIMARY_TELEPHONE),
-    ("Other phone", tags.OTHER_TELEPHONE),
-    ("Business fax", tags.BUSINESS_FAX),
-    ("Home fax", tags.HOME_FAX),
-    ("Nickname", tags.NICKNAME),
-)
-_CONTACT_ADDRESSES: Final = (
-    ("Business address", names.WORK_ADDRESS),
-    ("Home address", names.HOME_ADDRESS),
-    ("Other address", names.OTHER_ADDRESS),
-    ("Web page", names.WEB_PAGE),
-    ("Instant messaging", names.INSTANT_MESSAGING),
-)
+Row: TypeAlias = tuple[str, str | date | datetime]
+"""A label and a text, a day, or a moment in UTC."""
+
+Rows = Iterator[tuple[str, str | date | datetime | None]]
 
 
-def facts_of(fields: Fields) -> Facts:
-    """(label, text) of what a preview shows above the body; empty for a mail. Times are in UTC."""
-    kind = fields.text(tags.MESSAGE_CLASS).upper()
-    found: list[tuple[str, str]] = []
-    if kind.startswith(("IPM.APPOINTMENT", "IPM.OLE.CLASS.{00061055")):
-        found = _event(fields)
-    elif kind.startswith("IPM.CONTACT"):
-        found = _contact(fields)
-    elif kind.startswith("IPM.TASK"):
-        found = _task(fields)
-    elif kind.startswith("IPM.ACTIVITY"):
-        found = _span(fields, ("Start", "End"))
-    return tuple((label, value) for label, value in found if value)
+def facts_of(detail: Detail | None) -> Facts:
+    """What a preview shows above the body, with times in UTC; empty for a mail and for a mere
+    list of properties."""
+    rows = [(label, _as_text(value)) for label, value in rows_of(detail)]
+    return (*rows, *((label, text) for label, text in _listed(detail) if text))
 
 
-def recurrence_text(pattern: Pattern) -> str:
-    """A pattern in a few words, such as "weekly on MO, WE, 10 times"."""
-    unit = pattern.frequency.name.lower()
-    words = [unit if pattern.interval == 1 else f"{unit}, every {pattern.interval}"]
-    days = [day for bit, day in enumerate(_DAYS) if pattern.weekdays >> bit & 1]
-    if days:
-        which = f" (number {pattern.nth})" if 0 < pattern.nth < 5 else " (last)" * bool(pattern.nth)
-        words.append(f"on {', '.join(days)}{which}")
-    if pattern.month_day:
-        words.append(f"on day {pattern.month_day}")
-    if pattern.end is End.COUNT:
-        words.append(f"{pattern.count} times")
-    elif pattern.last is not None:
-        words.append(f"until {pattern.last.isoformat()}")
-    return ", ".join(words)
+def rows_of(detail: Detail | None) -> tuple[Row, ...]:
+    """What a detail says, but for its people and its changed occurrences, which are tables."""
+    return tuple((label, value) for label, value in _rows(detail) if value)
 
 
-_DAYS: Final = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")
+def person_text(name: str, address: str) -> str:
+    """ "Name <address>", or what there is of it."""
+    return f"{name} <{address}>" if name and address and name != address else name or address
 
 
-def _event(fields: Fields) -> list[tuple[str, str]]:
-    whole_day = fields.named(names.ALL_DAY)
-    busy = fields.named(names.BUSY_STATUS)
-    zone = fields.named(names.ZONE_START)
-    return [
-        *_span(fields, ("Start", "End")),
-        ("All day", "yes" if whole_day else ""),
-        ("Location", _text(fields, names.LOCATION)),
-        ("Repeats", _repeats(fields)),
-        ("Shown as", _BUSY[busy] if isinstance(busy, int) and 0 <= busy < len(_BUSY) else ""),
-        ("Time zone", defined_name(zone) if isinstance(zone, bytes) else ""),
-        ("Kept as text", _kept(fields)),
-    ]
+def _rows(detail: Detail | None) -> Rows:
+    if isinstance(detail, EventView):
+        yield from _event(detail)
+    elif isinstance(detail, MeetingView):
+        yield from _meeting(detail)
+    elif isinstance(detail, ContactView):
+        yield from _contact(detail)
+    elif isinstance(detail, DistributionListView):
+        yield "Name", detail.name
+    elif isinstance(detail, TaskView):
+        yield from _task(detail)
+    elif isinstance(detail, NoteView):
+        yield "Color", detail.color
+    elif isinstance(detail, JournalView):
+        yield from _journal(detail)
+    elif isinstance(detail, ReportView):
+        yield from _report(detail)
+    elif isinstance(detail, SignedView):
+        yield "Protected", str(detail.protection)
+        yield "Signed by", ", ".join(f"{name} (not verified)" for name in detail.signers)
+        yield "Attached inside", ", ".join(detail.files)
+    elif isinstance(detail, RightsProtectedView):
+        yield "Protected", "by rights: only programs of its organization can open it"
 
 
-def _contact(fields: Fields) -> list[tuple[str, str]]:
-    found = [("Name", fields.text(tags.DISPLAY_NAME))]
-    for place in range(len(names.EMAILS)):
-        found += [("E-mail", _text(fields, names.email(place, 3)))]
-    found += [(label, fields.text(number)) for label, number in _CONTACT_TEXTS]
-    found += [(label, _text(fields, name)) for label, name in _CONTACT_ADDRESSES]
-    for label, number in (("Birthday", tags.BIRTHDAY), ("Anniversary", tags.WEDDING_ANNIVERSARY)):
-        day = fields.time(number)
-        found.append((label, day.date().isoformat() if day else ""))
-    return [*found, ("Kept as text", _kept(fields))]
+def _event(event: EventView) -> Rows:
+    if event.all_day and event.first_day and event.last_day:
+        yield "First day", event.first_day
+        yield "Last day", event.last_day
+        yield "All day", "yes"
+    else:
+        yield "Start", event.start
+        yield "End", event.end
+    yield "Cancelled", "yes" if event.cancelled else ""
+    yield "Location", event.location
+    yield from _recurrence(event.recurrence)
+    yield "Organizer", person_text(*event.organizer)
+    yield "My answer", event.my_response
+    yield "Shown as", event.busy
+    yield "Private", "yes" if event.private else ""
+    yield "Reminder", _reminder(event.reminder_minutes)
+    if event.zone is not None:
+        yield "Time zone", ": ".join(part for part in (event.zone.name, event.zone.rule) if part)
+    yield from event.links
+    yield "Kept as text", event.kept
 
 
-def _task(fields: Fields) -> list[tuple[str, str]]:
-    status = fields.named(names.TASK_STATUS)
-    share = fields.named(names.PERCENT_COMPLETE)
-    return [
-        *_span(fields, ("Start", "Due")),
-        ("Status", _TASK[status] if isinstance(status, int) and 0 <= status < len(_TASK) else ""),
-        ("Complete", f"{share:.0%}" if isinstance(share, float) and 0 <= share <= 1 else ""),
-        ("Kept as text", _kept(fields)),
-    ]
+def _recurrence(recurrence: RecurrenceView | None) -> Rows:
+    if recurrence is not None:
+        yield "Repeats", recurrence.words
+        yield "Left out", ", ".join(day.isoformat() for day in recurrence.deleted)
 
 
-def _span(fields: Fields, labels: tuple[str, str]) -> list[tuple[str, str]]:
-    whole_day = bool(fields.named(names.ALL_DAY))
-    shown = []
-    for label, moment in zip(labels, span_of(fields), strict=True):
-        pattern = "%Y-%m-%d" if whole_day and moment and not moment.hour else "%Y-%m-%d %H:%M UTC"
-        shown.append((label, moment.strftime(pattern) if moment else ""))
-    return shown
+def _meeting(meeting: MeetingView) -> Rows:
+    yield "Meeting", f"{meeting.step}, an update" if meeting.is_update else str(meeting.step)
+    if meeting.proposed is not None:
+        yield "Proposed start", meeting.proposed[0]
+        yield "Proposed end", meeting.proposed[1]
+    yield from _event(meeting.event)
 
 
-def _repeats(fields: Fields) -> str:
-    raw = fields.named(names.APPOINTMENT_RECUR)
-    if not isinstance(raw, bytes):
+def _contact(contact: ContactView) -> Rows:
+    yield "Name", contact.name
+    yield "Filed as", contact.file_as if contact.file_as != contact.name else ""
+    yield from contact.names
+    yield from contact.work
+    for shown, address in contact.emails:
+        yield "E-mail", address or shown
+    for group in (contact.phones, contact.addresses, contact.web, contact.people):
+        yield from group
+    yield "Birthday", contact.birthday
+    yield "Anniversary", contact.anniversary
+    yield from contact.other
+    yield "Kept as text", contact.kept
+
+
+def _task(task: TaskView) -> Rows:
+    yield "Start", task.start
+    yield "Due", task.due
+    yield "Status", task.status
+    yield "Complete", "" if task.percent is None else f"{task.percent}%"
+    yield "Completed on", task.completed
+    yield "Owner", task.owner
+    yield "Assigned by", task.assigner
+    yield "Assignment", task.assignment
+    yield from _recurrence(task.recurrence)
+    yield "Reminder", task.reminder
+    yield "Estimated work", _duration(task.estimated)
+    yield "Work so far", _duration(task.actual)
+    yield from task.other
+    yield "Kept as text", task.kept
+
+
+def _journal(entry: JournalView) -> Rows:
+    yield "Type", entry.type
+    yield "Start", entry.start
+    yield "End", entry.end
+    yield "Duration", _duration(entry.minutes)
+    yield from entry.other
+    yield "Kept as text", entry.kept
+
+
+def _report(report: ReportView) -> Rows:
+    yield "Report", str(report.outcome)
+    yield "Subject of the message", report.subject
+    yield "Message id", report.message_id
+    yield "Message sent", report.sent_at
+    yield "Reported", report.reported_at
+
+
+def _listed(detail: Detail | None) -> Iterator[tuple[str, str]]:
+    """The tables of a detail, a line for each entry."""
+    event = detail.event if isinstance(detail, MeetingView) else detail
+    if isinstance(event, EventView | TaskView) and event.recurrence is not None:
+        for change in event.recurrence.exceptions:
+            parts = [f"{_as_text(change.original)} is {_as_text(change.start)}"]
+            parts += [text for text in (change.subject, change.location) if text]
+            yield "Changed", ", ".join(parts)
+    if isinstance(event, EventView):
+        for attendee in event.attendees:
+            shown = person_text(attendee.name, attendee.address)
+            response = f", {attendee.response}" if attendee.response else ""
+            yield "Attendee", f"{shown} ({attendee.role}{response})"
+    if isinstance(detail, DistributionListView):
+        for member in detail.members:
+            yield "Member", person_text(member.name, member.address) or member.kind
+    if isinstance(detail, ReportView):
+        for person in detail.recipients:
+            shown = person_text(person.name, person.address)
+            said = (person.status, person.reason, person.diagnostic, person.server)
+            yield "Recipient", "; ".join(part for part in (shown, *said) if part)
+
+
+def _as_text(value: str | date | datetime) -> str:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M UTC")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _reminder(minutes: int | None) -> str:
+    return "" if minutes is None else f"{_duration(minutes)} before"
+
+
+def _duration(minutes: int | None) -> str:
+    if minutes is None or minutes < 0:
         return ""
-    try:
-        series = decode(raw)
-    except ValueError as error:
-        return f"not readable: {error}"
-    changed = f", {len(series.changes)} changed" if series.changes else ""
-    left_out = f", {len(series.deleted)} left out" if series.deleted else ""
-    return recurrence_text(series.pattern) + changed + left_out
-
-
-def _kept(fields: Fields) -> str:
-    value = fields.named(names.KEPT_LINES)
-    lines = value if isinstance(value, list) else []
-    return "\r\n".join(clean(str(line)) for line in lines)
-
-
-def _text(fields: Fields, name: PropertyName) -> str:
-    value: Value | None = fields.named(name)
-    return clean(value) if isinstance(value, str) else ""
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 from backups.streams.errors import StreamError
@@ -12,10 +13,11 @@ from backups.streams.native.index import attachment_name
 from backups.streams.native.stream import open_stream
 from backups.streams.native.tokens import Node, Owner
 from backups.streams.views.body import body_of
+from backups.streams.views.detail import detail_of
 from backups.streams.views.facts import facts_of
 from backups.streams.views.inline import inline_numbers
 from backups.streams.views.kinds import kind_of
-from backups.streams.views.model import AttachmentView, ItemView, Person
+from backups.streams.views.model import AttachmentView, Body, ItemView, Person
 
 
 def item_view(payload: bytes) -> ItemView:
@@ -30,14 +32,32 @@ def item_view(payload: bytes) -> ItemView:
         return view_of(Node(Owner.MESSAGE, 0), b"", [str(error)])
     if stream.scan.fault is not None:
         note(notes, str(stream.scan.fault))
-    view = view_of(stream.scan.root, stream.content, notes)
-    nodes = list(stream.scan.root.nodes(Owner.ATTACHMENT))
-    shown = (a for a in view.attachments if not is_exception(nodes[a.number], stream.content))
-    return replace(view, attachments=tuple(shown))
+    return full_view_of(stream.scan.root, stream.content, notes)
+
+
+def full_view_of(node: Node, content: Content, notes: list[str]) -> ItemView:
+    """``view_of`` with the detail of the item's kind; the occurrences of a series that differ are
+    in there, not among the attachments."""
+    view = view_of(node, content, notes)
+    detail, inside = None, Body()
+    try:
+        detail, inside = detail_of(view.kind, node, content, notes)
+    except (ValueError, OverflowError, LookupError, TypeError, struct.error) as error:
+        note(notes, f"what the {view.kind} says can't be read: {error}")
+    nodes = list(node.nodes(Owner.ATTACHMENT))
+    shown = (a for a in view.attachments if not is_exception(nodes[a.number], content))
+    return replace(
+        view,
+        body=view.body if view.text or view.html else inside,
+        attachments=tuple(shown),
+        detail=detail,
+        facts=facts_of(detail),
+        notes=tuple(notes),
+    )
 
 
 def view_of(node: Node, content: Content, notes: list[str]) -> ItemView:
-    """The view of the message at ``node``; ``notes`` are added to."""
+    """The view of the message at ``node`` without detail and facts; ``notes`` are added to."""
     fields = Fields(node, content, notes)
     body = body_of(fields, notes)
     files = tuple(
@@ -57,7 +77,6 @@ def view_of(node: Node, content: Content, notes: list[str]) -> ItemView:
         body=body,
         attachments=_inline_marked(body.html, files),
         notes=tuple(notes),
-        facts=facts_of(fields),
     )
 
 

@@ -43,16 +43,15 @@ def kind_of(node: Node, content: Content) -> Kind:
         if prefix.endswith("{00061055") and item_class.startswith(prefix):
             kind = known
             break
-    if kind is Kind.MESSAGE and _is_rights_protected(node, content):
+    files = node.nodes(Owner.ATTACHMENT)
+    if kind is Kind.MESSAGE and any(is_rights_protected(file, content) for file in files):
         return Kind.RIGHTS_PROTECTED
     return kind
 
 
-def _is_rights_protected(node: Node, content: Content) -> bool:
-    for child in node.nodes(Owner.ATTACHMENT):
-        fields = Fields(child, content, [])
-        name = fields.text(tags.ATTACH_LONG_FILENAME, tags.ATTACH_FILENAME).lower()
-        kind = fields.text(tags.ATTACH_MIME_TAG).lower()
-        if kind == RIGHTS_PROTECTED_TYPE or name == "message.rpmsg":
-            return True
-    return False
+def is_rights_protected(attachment: Node, content: Content) -> bool:
+    """Whether an attachment holds a rights-protected message."""
+    fields = Fields(attachment, content, [])
+    name = fields.text(tags.ATTACH_LONG_FILENAME, tags.ATTACH_FILENAME).lower()
+    kind = fields.text(tags.ATTACH_MIME_TAG).lower()
+    return kind == RIGHTS_PROTECTED_TYPE or name == "message.rpmsg"

@@ -36,6 +36,7 @@ class Origin(enum.StrEnum):
     RTF_TEXT = "rtf-text"
     RTF = "rtf"
     PLAIN = "plain"
+    SIGNED_PART = "signed-part"
     NONE = "none"
 
 

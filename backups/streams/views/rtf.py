@@ -69,7 +69,7 @@ _HIDDEN: Final = frozenset(
         *(b"filetbl", b"fldinst", b"bkmkstart", b"bkmkend", b"private1", b"nonesttables"),
     )
 )
-"""Destinations whose text is not the document's (MSFT-RTF), beside those that begin with ``\\*``."""
+"""Destinations whose text is not the document's (MSFT-RTF), beside those with ``\\*``."""
 
 _PAGES: Final = {b"ansi": 1252, b"mac": 10000, b"pc": 437, b"pca": 850}
 _DEFAULT_CHARSET: Final = 1
