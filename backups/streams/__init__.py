@@ -34,6 +34,7 @@ from backups.streams.native.stream import (
 from backups.streams.outlook.msg_read import from_msg, read_msg
 from backups.streams.outlook.msg_write import to_msg, write_msg
 from backups.streams.outlook.pst import StoreItem, read_store
+from backups.streams.outlook.tnef import read_tnef
 from backups.streams.views import details, property_names
 from backups.streams.views.item import item_view
 from backups.streams.views.model import AttachmentView, Body, ItemView, Kind, Origin, Person
@@ -85,6 +86,7 @@ __all__ = [
     "read_item",
     "read_msg",
     "read_store",
+    "read_tnef",
     "read_vcard",
     "safe_name",
     "to_eml",
