@@ -1,4 +1,7 @@
-"""Loads a folder of mail, calendars and contacts into mailboxes; accounts for every file in it."""
+"""Loads a folder of mail, calendars, contacts and Outlook's files into mailboxes.
+
+Every file in it is accounted for.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ from backups.streams import (
     from_mime,
     read_ics,
     read_msg,
+    read_store,
+    read_tnef,
     read_vcard,
 )
 from sandbox.items import folder_for, from_stream, home_of
-from sandbox.records import NewItem
+from sandbox.records import Conflict, NewItem
 from sandbox.store import Store
 
 FOLDERS = (
@@ -30,6 +35,7 @@ FOLDERS = (
     "Archive/2024",
     "Archive/2025",
 )
+_TOP = "msgfolderroot"
 _BATCH_BYTES = 16 * 1024 * 1024
 _SEPARATOR = re.compile(rb"From \S.*\d\d:\d\d")
 _UNDATED_SEPARATOR = re.compile(rb"From \S+\s*$")
@@ -48,10 +54,10 @@ class Refusal:
 
 @dataclass(slots=True)
 class LoadReport:
-    """``found`` counts messages of an mbox and objects of a calendar or vCard file one by one and
-    any other file as one; it is always ``loaded`` plus the refusals. A series with its changed
-    occurrences is one object. ``notes`` name what an item holds as text only. ``bytes`` are those
-    of the streams that were made."""
+    """``found`` counts messages of an mbox, objects of a calendar or vCard file and items of an
+    Outlook store one by one and any other file as one; it is always ``loaded`` plus the refusals.
+    A series with its changed occurrences is one object. ``notes`` name what an item holds as text
+    only. ``bytes`` are those of the streams that were made."""
 
     found: int = 0
     loaded: int = 0
@@ -66,11 +72,12 @@ def load_folder(
     folder: Path,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
-    """Put every ``.eml``, ``.mbox``, ``.ics``, ``.vcf`` and ``.msg`` below ``folder`` into the
-    mailboxes (ids).
+    """Put what is in the files below ``folder`` into the mailboxes (ids).
 
-    Which mailbox an item goes to depends on its name alone; its class says whether it goes to the
-    calendar, the contacts, the tasks or among the mail. Loading twice puts everything in twice.
+    Read are ``.eml``, ``.mbox``, ``.ics``, ``.vcf``, ``.msg``, ``.oft``, ``.pst``, ``.ost``,
+    ``.tnef`` and ``winmail.dat``. Which mailbox an item goes to depends on its name alone; its
+    class says whether it goes to the calendar, the contacts, the tasks or among the mail. A store
+    goes into one mailbox, with its folders. Loading twice puts everything in twice.
     Raises NotADirectoryError for a folder that is none.
     """
     if not folder.is_dir():
@@ -80,14 +87,14 @@ def load_folder(
     targets = _Targets(store, mailboxes)
     report = LoadReport()
     batch = _Batch(store)
-    for name, made in _objects(folder):
+    for name, place, made in _objects(folder):
         report.found += 1
         report.notes += [Refusal(name, note) for note in made.notes]
         if made.payload is None:
             report.refused.append(Refusal(name, made.reason))
             continue
         item = from_stream(made.payload)
-        batch.add(*targets.of(name, item), item)
+        batch.add(*targets.of(name, place, item), item)
         report.loaded += 1
         report.bytes += len(made.payload)
         if progress:
@@ -156,35 +163,62 @@ class _Targets:
             for path in FOLDERS
         ]
         self._homes: dict[tuple[str, tuple[str, str]], str] = {}
+        self._places: dict[tuple[str, tuple[str, ...]], str] = {}
 
-    def of(self, name: str, item: NewItem) -> tuple[str, str]:
+    def of(self, name: str, place: tuple[str, ...], item: NewItem) -> tuple[str, str]:
+        """(mailbox, folder) of an item; ``place`` are the folders that its store had it in."""
         home = home_of(item.item_class)
-        if home is None:
-            return self._mail[_choice(name, len(self._mail))]
         # All of a file stays together: a calendar taken apart is none.
         mailbox = self._mailboxes[_choice(name.partition("#")[0], len(self._mailboxes))]
+        if place:
+            return mailbox, self._folder_at(mailbox, place, home)
+        if home is None:
+            return self._mail[_choice(name, len(self._mail))]
         if (mailbox, home) not in self._homes:
             self._homes[mailbox, home] = folder_for(self._store, mailbox, home)
         return mailbox, self._homes[mailbox, home]
 
+    def _folder_at(self, mailbox: str, place: tuple[str, ...], home: tuple[str, str] | None) -> str:
+        """The folder of a store, created where it is missing, of the kind of its first item."""
+        if (mailbox, place) not in self._places:
+            *above, name = (part.replace("/", "-") or "-" for part in place)
+            parent = self._store.folder_at(mailbox, "/".join(above)).id if above else _TOP
+            try:
+                kind = home[1] if home else "IPF.Note"
+                folder = self._store.add_folder(mailbox, parent, name, kind)
+            except Conflict:
+                folder = self._store.folder_at(mailbox, "/".join((*above, name)))
+            self._places[mailbox, place] = folder.id
+        return self._places[mailbox, place]
 
-def _objects(folder: Path) -> Iterator[tuple[str, Made]]:
-    """(name, what became of it) of each object of each file; a file without any is one."""
+
+def _objects(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Made]]:
+    """(name, folders of its store, what became of it) of each object of each file.
+
+    A file without any is one object.
+    """
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
-        read = _READERS.get(path.suffix.lower())
-        if read is None:
-            kind = path.suffix.lower()
-            reason = f"{kind} files are not read" if kind else "no extension"
-            yield name, Made(name, reason=reason)
-            continue
         try:
-            for made in read(path.read_bytes()):
-                yield f"{name}#{made.label}" if made.label else name, made
+            for place, made in _read(path):
+                yield f"{name}#{made.label}" if made.label else name, place, made
         except MailError as error:
-            yield name, Made(name, reason=str(error))
+            yield name, (), Made(name, reason=str(error))
         except OSError as error:
-            yield name, Made(name, reason=error.strerror or type(error).__name__)
+            yield name, (), Made(name, reason=error.strerror or type(error).__name__)
+
+
+def _read(path: Path) -> Iterator[tuple[tuple[str, ...], Made]]:
+    kind = path.suffix.lower()
+    if kind in _STORES:
+        for found in read_store(path):
+            yield found.folder, found.made
+        return
+    read = _read_tnef if path.name.lower() == "winmail.dat" else _READERS.get(kind)
+    if read is None:
+        raise MailError(f"{kind} files are not read" if kind else "no extension")
+    for made in read(path.read_bytes()):
+        yield (), made
 
 
 def _read_mail(raw: bytes, label: str = "") -> Iterator[Made]:
@@ -206,13 +240,20 @@ def _read_message_file(raw: bytes) -> Iterator[Made]:
     yield replace(read_msg(raw), label="")
 
 
+def _read_tnef(raw: bytes) -> Iterator[Made]:
+    yield replace(read_tnef(raw), label="")
+
+
 _READERS: dict[str, Callable[[bytes], Iterator[Made]]] = {
     ".eml": _read_mail,
     ".mbox": _read_mbox,
     ".ics": read_ics,
     ".vcf": read_vcard,
     ".msg": _read_message_file,
+    ".oft": _read_message_file,
+    ".tnef": _read_tnef,
 }
+_STORES = (".pst", ".ost")
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -55,7 +55,7 @@ def test_every_file_is_loaded_or_refused_with_a_reason(
         "outlook.pst",
         "dangling.eml",
     }
-    assert refused["outlook.pst"] == ".pst files are not read"
+    assert refused["outlook.pst"] == "the store is damaged, or of a kind that is not read"
     assert refused["README"] == "no extension"
     assert all(refused.values())
     assert report.loaded == 21 + 3

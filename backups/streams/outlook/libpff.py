@@ -20,6 +20,7 @@ from uuid import UUID
 from backups.streams.errors import MailError
 from backups.streams.native.properties import PropertyName
 
+_SIGNATURE: Final = b"!BDN"
 _READ: Final = 1
 _MESSAGE: Final = 4096
 _NUMERIC: Final = ord("n")
@@ -92,13 +93,16 @@ class Handle:
 
 def open_store(path: Path) -> Handle:
     """The store in the file at ``path``; MailError for a file that is none."""
+    with path.open("rb") as file:
+        if file.read(4) != _SIGNATURE:
+            raise MailError("not an Outlook store")
     store = Handle(_MOST * path.stat().st_size, "libpff_file_free")
     _call("libpff_file_initialize", ctypes.byref(store.pointer))
     try:
         store.call("libpff_file_open", os.fsencode(path), _READ)
-    except MailError:
+    except MailError as error:
         store.__exit__(None, None, None)
-        raise
+        raise MailError("the store is damaged, or of a kind that is not read") from error
     return store
 
 
