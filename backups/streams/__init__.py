@@ -36,6 +36,8 @@ from backups.streams.outlook.msg_write import to_msg, write_msg
 from backups.streams.outlook.pst import StoreItem, read_store
 from backups.streams.outlook.tnef import read_tnef
 from backups.streams.views import details, property_names
+from backups.streams.views.facts import rows_of
+from backups.streams.views.inline import inline_numbers
 from backups.streams.views.item import item_view
 from backups.streams.views.model import AttachmentView, Body, ItemView, Kind, Origin, Person
 
@@ -78,6 +80,7 @@ __all__ = [
     "from_msg",
     "from_vcard",
     "index_record",
+    "inline_numbers",
     "item_view",
     "normalised_digest",
     "open_stream",
@@ -88,6 +91,7 @@ __all__ = [
     "read_store",
     "read_tnef",
     "read_vcard",
+    "rows_of",
     "safe_name",
     "to_eml",
     "to_msg",

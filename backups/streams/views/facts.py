@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from backups.streams.views.details import (
     ContactView,
@@ -24,6 +24,8 @@ from backups.streams.views.model import Facts
 
 Row: TypeAlias = tuple[str, str | date | datetime]
 """A label and a text, a day, or a moment in UTC."""
+
+_SHOWN: Final = frozenset({"time", "subject", "location"})
 
 Rows = Iterator[tuple[str, str | date | datetime | None]]
 
@@ -160,13 +162,18 @@ def _listed(detail: Detail | None) -> Iterator[tuple[str, str]]:
     event = detail.event if isinstance(detail, MeetingView) else detail
     if isinstance(event, EventView | TaskView) and event.recurrence is not None:
         for change in event.recurrence.exceptions:
-            parts = [f"{_as_text(change.original)} is {_as_text(change.start)}"]
+            parts = [f"begins {_as_text(change.start)}"] if "time" in change.changed else []
             parts += [text for text in (change.subject, change.location) if text]
-            yield "Changed", ", ".join(parts)
+            parts += [what for what in change.changed if what not in _SHOWN]
+            yield (
+                "Changed",
+                f"{_as_text(change.original)}: {', '.join(parts) or 'no visible change'}",
+            )
     if isinstance(event, EventView):
         for attendee in event.attendees:
             shown = person_text(attendee.name, attendee.address)
-            response = f", {attendee.response}" if attendee.response else ""
+            answered = attendee.response and attendee.response != attendee.role
+            response = f", {attendee.response}" if answered else ""
             yield "Attendee", f"{shown} ({attendee.role}{response})"
     if isinstance(detail, DistributionListView):
         for member in detail.members:
