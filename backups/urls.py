@@ -9,6 +9,7 @@ from backups.infrastructure import views as infrastructure
 from backups.jobs import views as jobs
 from backups.organizations import views as organizations
 from backups.restores import basket_views as basket
+from backups.restores import download_views as downloads
 from backups.restores import item_views as items
 from backups.restores import views as restores
 from backups.sessions import views as sessions
@@ -48,12 +49,12 @@ urlpatterns = [
     path(ITEM, items.item, name="item"),
     path(f"{ITEM}body/", items.body, name="item-body"),
     path(f"{ITEM}attachments/<int:number>/", items.attachment, name="item-attachment"),
-    path(f"{ITEM}download/", items.download, name="item-download"),
+    path(f"{ITEM}download/", downloads.item, name="item-download"),
     path(f"{TENANT}basket/", basket.basket, name="basket"),
     path(f"{TENANT}basket/remove/", basket.remove, name="basket-remove"),
     path(f"{TENANT}basket/empty/", basket.empty, name="basket-empty"),
     path(f"{TENANT}basket/restore/", basket.restore, name="basket-restore"),
-    path(f"{TENANT}basket/download/", basket.download, name="basket-download"),
+    path(f"{TENANT}basket/download/", downloads.basket, name="basket-download"),
     path(
         "operator/organizations/",
         organizations.operator_organizations,

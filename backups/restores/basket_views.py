@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Sum
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 
 from backups.organizations.models import Mailbox
 from backups.restores import basket as services
-from backups.restores.download import download_basket
-from backups.restores.forms import BasketRestoreForm, ChosenForm
+from backups.restores.forms import BasketRestoreForm, ChosenForm, DownloadForm
 from backups.restores.services import RestoreRefused
 from backups.restores.views import to_mailbox
 from tenants.people.permissions import Permission
@@ -90,29 +87,13 @@ def restore(request: TenantRequest) -> HttpResponse:
     return redirect("backups:sessions", slug=request.tenant.slug)
 
 
-@tenant_page(Permission.RESTORE, methods=("POST",))
-def download(request: TenantRequest) -> HttpResponse:
-    try:
-        prepared = download_basket(person_id=request.user.pk)
-    except RestoreRefused as refusal:
-        messages.error(request, str(refusal))
-        return redirect("backups:basket", slug=request.tenant.slug)
-    name = f"{request.tenant.slug}-{timezone.localtime():%Y-%m-%d-%H%M}.zip"
-    streamed = StreamingHttpResponse(
-        prepared.chunks(),
-        content_type="application/zip",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-    # Django's two kinds of response share a base that has no content.
-    return cast("HttpResponse", streamed)
-
-
 def _page(request: TenantRequest, form: BasketRestoreForm) -> HttpResponse:
     rows = services.basket_of(request.user.pk)
     context = {
         "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
         "bytes": rows.aggregate(total=Sum("version__size"))["total"],
         "form": form,
+        "download": DownloadForm(),
         "nav": "basket",
     }
     return render(request, "backups/basket.html", context)

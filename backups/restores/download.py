@@ -1,12 +1,13 @@
-"""Several items as one ZIP file, written while it is sent: no copy of it exists here."""
+"""Items as files: one of them, or several as one file that is written while it is sent."""
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from email.message import EmailMessage
+from functools import partial
 from uuid import UUID
 
 from django.db.models import Sum
@@ -14,22 +15,24 @@ from django.db.models import Sum
 from backups import streams
 from backups.catalog.models import Folder, ItemVersion
 from backups.restores.basket import basket_of
-from backups.restores.reading import Unreadable, VersionReader
+from backups.restores.reading import Unreadable, VersionReader, read_version
 from backups.restores.services import RestoreRefused
+from backups.streams import Entry, ExportedFile, Format, Unavailable
 from tenants.audit.services import record
 from tenants.isolation.scope import require_tenant, tenant_scope
 
 MAX_BYTES = 4 * 1024**3
 """Of all items together, as stored."""
-PROBLEMS = "problems.txt"
+USUAL = ""
+"""Each item in the format that its kind is usually opened in."""
+MBOX = "mbox"
 BATCH = 20
 _DEEPEST = 32
-_EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An item of a download, and the folder that its file goes to, each part a safe name."""
+    """An item of a download, and the folder that it is in, from the mailbox down."""
 
     version_id: int
     folder: tuple[str, ...]
@@ -42,43 +45,87 @@ class Download:
 
     tenant_id: UUID
     lines: Sequence[Line]
+    format: str = USUAL
+
+    @property
+    def suffix(self) -> str:
+        return ".mbox" if self.format == MBOX else ".zip"
+
+    @property
+    def media_type(self) -> str:
+        return "application/mbox" if self.format == MBOX else "application/zip"
 
     def chunks(self) -> Iterator[bytes]:
-        """The ZIP file. An item that can't be read becomes a line of ``problems.txt``."""
-        sink, names, problems = _Sink(), _Names(self.lines), list[str]()
+        """The file. An item that can't be read is named in it: in ``problems.txt`` of a ZIP
+        file, in a mail at the end of an MBOX."""
+        if self.format == MBOX:
+            return streams.write_mbox(self._payloads())
+        return streams.write_zip(self._entries())
+
+    def _entries(self) -> Iterator[Entry]:
         reader = VersionReader(self.tenant_id)
-        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-            for start in range(0, len(self.lines), BATCH):
-                batch = self.lines[start : start + BATCH]
-                versions = self._versions(batch)
-                for line in batch:
-                    try:
-                        version = versions[line.version_id]
-                        suffix, content = streams.export_file(reader.read(version))
-                    except KeyError:
-                        problems.append(f"{_shown(line)}: it is not in the backups any more.")
-                    except Unreadable as error:
-                        problems.append(f"{_shown(line)}: {error}")
-                    else:
-                        info = _info(names.free(line, suffix), version)
-                        archive.writestr(info, content)
-                        yield sink.take()
-            if problems:
-                info = zipfile.ZipInfo(names.taken(PROBLEMS), datetime.now(UTC).timetuple()[:6])
-                info.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(info, "\r\n".join([*problems, ""]).encode())
-        yield sink.take()
+        wanted = Format(self.format) if self.format else None
+        for line, version in self._versions():
+            yield Entry(
+                folder=line.folder,
+                name=line.subject,
+                open=partial(_opened, reader, version, wanted),
+                modified=_date(version),
+                size=version.size if version else 0,
+            )
 
-    def _versions(self, batch: Sequence[Line]) -> dict[int, ItemVersion]:
-        with tenant_scope(self.tenant_id):
-            rows = ItemVersion.objects.select_related("backup__allocation")
-            return {row.pk: row for row in rows.filter(pk__in=[line.version_id for line in batch])}
+    def _payloads(self) -> Iterator[bytes]:
+        reader, problems = VersionReader(self.tenant_id), list[str]()
+        for line, version in self._versions():
+            try:
+                yield _payload(reader, version)
+            except Unavailable as error:
+                problems.append(f"{'/'.join(line.folder)}/{line.subject}: {error}")
+        if problems:
+            message = EmailMessage()
+            message["Subject"] = "Items that could not be downloaded"
+            message.set_content("\n".join(problems))
+            yield streams.from_mime(message.as_bytes())
+
+    def _versions(self) -> Iterator[tuple[Line, ItemVersion | None]]:
+        """Each line with its item; None for one that is not in the backups any more."""
+        for start in range(0, len(self.lines), BATCH):
+            batch = self.lines[start : start + BATCH]
+            with tenant_scope(self.tenant_id):
+                rows = ItemVersion.objects.select_related("backup__allocation")
+                found = rows.in_bulk([line.version_id for line in batch])
+            for line in batch:
+                yield line, found.get(line.version_id)
 
 
-def download_basket(*, person_id: UUID) -> Download:
-    """Prepare the basket as a ZIP file; one audit event for each mailbox in it.
+def download_item(
+    version: ItemVersion, *, format: Format | None = None, person_id: UUID
+) -> ExportedFile:
+    """One item as a file; one audit event.
 
-    Raises RestoreRefused when the basket is empty or holds more than ``MAX_BYTES``.
+    Raises Unreadable when it can't be read, or can't be written in ``format``.
+    """
+    payload = read_version(version)
+    try:
+        file = streams.export_file(payload, format)
+    except streams.StreamError as error:
+        raise Unreadable(f"This item can't be written in this format: {error}") from error
+    record(
+        action="items.downloaded",
+        subject=version.backup.mailbox.address,
+        person_id=person_id,
+        items=1,
+        item=version.pk,
+        format=format or file.suffix.removeprefix("."),
+    )
+    return file
+
+
+def download_basket(*, format: str = USUAL, person_id: UUID) -> Download:
+    """Prepare the basket as one file; one audit event for each mailbox in it.
+
+    ``format`` is ``USUAL``, ``MBOX`` or a ``Format``. Raises RestoreRefused when the basket is
+    empty or holds more than ``MAX_BYTES``.
     """
     rows = list(basket_of(person_id))
     if not rows:
@@ -94,11 +141,35 @@ def download_basket(*, person_id: UUID) -> Download:
     for row in rows:
         version = row.version
         path = paths.get((version.backup_id, version.folder_id), ())
-        top = streams.safe_name(version.backup.mailbox.address, "mailbox")
-        lines.append(Line(version.pk, (top, *path), version.subject))
+        lines.append(Line(version.pk, (version.backup.mailbox.address, *path), version.subject))
     for address, items in Counter(row.version.backup.mailbox.address for row in rows).items():
-        record(action="items.downloaded", subject=address, person_id=person_id, items=items)
-    return Download(require_tenant(), lines)
+        record(
+            action="items.downloaded",
+            subject=address,
+            person_id=person_id,
+            items=items,
+            format=format or "usual",
+        )
+    return Download(require_tenant(), lines, format)
+
+
+def _opened(
+    reader: VersionReader, version: ItemVersion | None, format: Format | None
+) -> ExportedFile:
+    return streams.export_file(_payload(reader, version), format)
+
+
+def _payload(reader: VersionReader, version: ItemVersion | None) -> bytes:
+    if version is None:
+        raise Unavailable("it is not in the backups any more.")
+    try:
+        return reader.read(version)
+    except Unreadable as error:
+        raise Unavailable(str(error)) from error
+
+
+def _date(version: ItemVersion | None) -> datetime | None:
+    return None if version is None else version.received_at or version.sent_at
 
 
 def _paths(backup_ids: set[UUID]) -> dict[tuple[UUID, str], tuple[str, ...]]:
@@ -110,66 +181,7 @@ def _paths(backup_ids: set[UUID]) -> dict[tuple[UUID, str], tuple[str, ...]]:
         path: list[str] = []
         step: Folder | None = folder
         while step is not None and len(path) < _DEEPEST:
-            path.append(streams.safe_name(step.name, "folder"))
+            path.append(step.name)
             step = folders.get((step.backup_id, step.parent_id))
         paths[key] = tuple(reversed(path))
     return paths
-
-
-def _shown(line: Line) -> str:
-    subject = " ".join(line.subject.split()) or "(no subject)"
-    return "/".join((*line.folder, subject))
-
-
-def _info(name: str, version: ItemVersion) -> zipfile.ZipInfo:
-    when = max(version.received_at or version.sent_at or _EARLIEST, _EARLIEST)
-    info = zipfile.ZipInfo(name, when.astimezone(UTC).timetuple()[:6])
-    info.compress_type = zipfile.ZIP_DEFLATED
-    return info
-
-
-class _Names:
-    """Gives each file a name that is taken on no system: those that ignore case see it too."""
-
-    def __init__(self, lines: Sequence[Line]) -> None:
-        # A file may not have the name of a folder beside it.
-        self._taken = {
-            "/".join(line.folder[:depth]).casefold()
-            for line in lines
-            for depth in range(1, len(line.folder) + 1)
-        }
-
-    def free(self, line: Line, suffix: str) -> str:
-        return self.taken("/".join((*line.folder, streams.safe_name(line.subject) + suffix)))
-
-    def taken(self, wanted: str) -> str:
-        """``wanted``, or with a number before its suffix the first name that is free."""
-        stem, dot, suffix = wanted.rpartition(".")
-        name, number = wanted, 1
-        while name.casefold() in self._taken:
-            number += 1
-            name = f"{stem} ({number}){dot}{suffix}"
-        self._taken.add(name.casefold())
-        return name
-
-
-class _Sink:
-    """A file that can only be written to: what is written is taken from it, piece by piece."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes, /) -> int:
-        self._pieces.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def take(self) -> bytes:
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        return taken

@@ -6,6 +6,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from backups.restores.download import MBOX, USUAL
+from backups.streams import Format
+
 
 class ChosenItems(forms.Field):
     """The numbers of the rows that are ticked. Whether they may be restored the service says."""
@@ -45,6 +48,23 @@ class RestoreForm(ChosenForm):
     def target_folder(self) -> str:
         """Empty for the folder that each item came from."""
         return self.new_folder if self.cleaned_data["target"] == self.FOLDER else ""
+
+
+class DownloadForm(forms.Form):
+    """What the items of the basket are written as."""
+
+    format = forms.ChoiceField(
+        label="Download as",
+        required=False,
+        choices=[
+            (USUAL, "ZIP: .eml, .ics, .vcf"),
+            (Format.MSG, "ZIP of Outlook messages (.msg)"),
+            (Format.EML, "ZIP of mails (.eml)"),
+            (Format.JSON, "ZIP of all properties (.json)"),
+            (Format.FTS, "ZIP of stored bytes (.fts)"),
+            (MBOX, "One mailbox file (.mbox)"),
+        ],
+    )
 
 
 class BasketRestoreForm(forms.Form):

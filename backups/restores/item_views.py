@@ -13,23 +13,22 @@ from backups import streams
 from backups.catalog.models import Folder, ItemVersion
 from backups.restores import looking
 from backups.restores.basket import in_basket
-from backups.restores.reading import Unreadable, read_version
+from backups.restores.reading import Unreadable
 from tenants.audit.services import record
 from tenants.people.permissions import Permission
 from tenants.views.pages import TenantRequest, tenant_page
 
-TYPES = {".eml": "message/rfc822", ".ics": "text/calendar", ".vcf": "text/vcard"}
 OCTETS = "application/octet-stream"
 
 
-def _version(mailbox_id: UUID, version_id: int) -> ItemVersion:
+def version_of(mailbox_id: UUID, version_id: int) -> ItemVersion:
     rows = ItemVersion.objects.select_related("backup__allocation", "backup__mailbox")
     return get_object_or_404(rows.filter(backup__mailbox=mailbox_id), pk=version_id)
 
 
 @tenant_page(Permission.SEE_CONTENT)
 def item(request: TenantRequest, mailbox_id: UUID, version_id: int) -> HttpResponse:
-    version = _version(mailbox_id, version_id)
+    version = version_of(mailbox_id, version_id)
     looking.note_look(version, request.user.pk)
     folders = Folder.objects.filter(backup=version.backup_id, folder_id=version.folder_id)
     context: dict[str, object] = {
@@ -49,7 +48,7 @@ def item(request: TenantRequest, mailbox_id: UUID, version_id: int) -> HttpRespo
 @tenant_page(Permission.SEE_CONTENT)
 def body(request: TenantRequest, mailbox_id: UUID, version_id: int) -> HttpResponse:
     """The body by itself, for the frame in the item's page."""
-    version = _version(mailbox_id, version_id)
+    version = version_of(mailbox_id, version_id)
     looking.note_look(version, request.user.pk, again=False)
     try:
         payload = looking.payload_of(version)
@@ -71,37 +70,23 @@ def body(request: TenantRequest, mailbox_id: UUID, version_id: int) -> HttpRespo
 def attachment(
     request: TenantRequest, mailbox_id: UUID, version_id: int, number: int
 ) -> HttpResponse:
-    version = _version(mailbox_id, version_id)
+    version = version_of(mailbox_id, version_id)
     try:
         payload = looking.payload_of(version)
     except Unreadable as error:
-        return _back(request, version, str(error))
+        return back_to_item(request, version, str(error))
     files = {file.number: file for file in streams.item_view(payload).attachments}
     if number not in files:
         raise Http404
     try:
         content = streams.attachment_content(payload, number)
     except (streams.StreamError, LookupError) as error:
-        return _back(request, version, f"This attachment can't be read: {error}")
+        return back_to_item(request, version, f"This attachment can't be read: {error}")
     _note_download(request, version, attachment=number)
     return _file(looking.attachment_name(files[number]), OCTETS, content)
 
 
-@tenant_page(Permission.RESTORE)
-def download(request: TenantRequest, mailbox_id: UUID, version_id: int) -> HttpResponse:
-    version = _version(mailbox_id, version_id)
-    try:
-        payload = read_version(version)
-    except Unreadable as error:
-        return _back(request, version, str(error))
-    suffix, content = streams.export_file(payload)
-    _note_download(request, version)
-    return _file(streams.safe_name(version.subject) + suffix, TYPES.get(suffix, OCTETS), content)
-
-
-def _note_download(
-    request: TenantRequest, version: ItemVersion, attachment: int | None = None
-) -> None:
+def _note_download(request: TenantRequest, version: ItemVersion, attachment: int) -> None:
     record(
         action="items.downloaded",
         subject=version.backup.mailbox.address,
@@ -120,7 +105,7 @@ def _file(name: str, kind: str, content: bytes) -> HttpResponse:
     return response
 
 
-def _back(request: TenantRequest, version: ItemVersion, reason: str) -> HttpResponse:
+def back_to_item(request: TenantRequest, version: ItemVersion, reason: str) -> HttpResponse:
     messages.error(request, reason)
     return redirect(
         "backups:item",

@@ -162,7 +162,7 @@ def test_a_download_holds_every_item_as_mail_in_its_folder(visit: Visit) -> None
     for address in ("mara@acme.example", "jun@acme.example"):
         payloads = visit.world.sandbox_payloads(address).values()
         assert {archive.read(name) for name in names if name.startswith(address)} == {
-            streams.export_file(payload)[1] for payload in payloads
+            streams.export_file(payload).content() for payload in payloads
         }
     message = email.message_from_bytes(
         archive.read("mara@acme.example/Inbox/Projects/plan.eml"), policy=default

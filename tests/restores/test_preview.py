@@ -102,7 +102,7 @@ def test_one_item_is_downloaded_as_mail(visit: Visit) -> None:
     visit.world.run_job()
     response = visit.client.get(f"{visit.path(visit.item('mara-0'))}download/")
     assert response.headers["Content-Disposition"] == 'attachment; filename="mara-0.eml"'
-    assert b"Subject: mara-0" in response.content
+    assert b"Subject: mara-0" in response.getvalue()
 
 
 def test_a_look_is_one_event_and_names_no_subject(visit: Visit) -> None:

@@ -93,7 +93,8 @@ def test_calendar_objects_are_written_so_that_they_read_the_same():
     for path, made in objects("ics", read_ics):
         if made.payload is None:
             continue
-        suffix, raw = export_file(made.payload)
+        file = export_file(made.payload)
+        suffix, raw = file.suffix, file.content()
         assert suffix == ".ics", path
         components = [c for c in icalendar.Calendar.from_ical(raw).subcomponents if c.get("UID")]
         record = index_record(made.payload)
@@ -122,7 +123,8 @@ def test_every_card_becomes_a_contact_that_another_parser_reads():
             continue
         cards += 1
         proven(path, made.payload)
-        suffix, raw = export_file(made.payload)
+        file = export_file(made.payload)
+        suffix, raw = file.suffix, file.content()
         assert suffix == ".vcf", path
         card = vobject.readOne(raw.decode())
         assert card.fn.value.strip() == index_record(made.payload).subject.strip(), path

@@ -14,13 +14,14 @@ from .samples import BUILD, letter
 
 
 def test_a_mail_is_exported_as_eml():
-    suffix, content = export_file(write_item(letter(), build=BUILD))
-    assert suffix == ".eml"
-    assert b"Message-ID: <plans@acme.example>" in content
+    file = export_file(write_item(letter(), build=BUILD))
+    assert (file.suffix, file.media_type) == (".eml", "message/rfc822")
+    assert b"Message-ID: <plans@acme.example>" in file.content()
 
 
 def test_what_is_no_stream_is_exported_as_its_bytes():
-    assert export_file(b"no stream at all") == (".fts", b"no stream at all")
+    file = export_file(b"no stream at all")
+    assert (file.suffix, file.content()) == (".fts", b"no stream at all")
 
 
 @pytest.mark.parametrize(
