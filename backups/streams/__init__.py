@@ -4,7 +4,7 @@ Knows neither Django nor where the bytes come from or go to.
 """
 
 from backups.streams.calendars.read import from_ics, read_ics
-from backups.streams.calendars.write import write_ics
+from backups.streams.calendars.write import write_calendar, write_ics
 from backups.streams.contacts.read import from_vcard, read_vcard
 from backups.streams.contacts.write import write_vcf
 from backups.streams.errors import MailError, StreamError, StreamTruncated, StreamUnknown
@@ -96,6 +96,7 @@ __all__ = [
     "to_eml",
     "to_msg",
     "validate",
+    "write_calendar",
     "write_ics",
     "write_item",
     "write_json",
