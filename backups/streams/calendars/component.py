@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
-from icalendar import Component, Timezone
+from icalendar import Component
 from icalendar.prop import vBroken
 
 from backups.streams.blocks import Block
@@ -41,7 +41,7 @@ class Entry:
     block: Block
     component: Component
     label: str
-    zones: Mapping[str, Timezone] = field(default_factory=dict)
+    zones: Mapping[str, tzinfo] = field(default_factory=dict)
     zone: tuple[tzinfo, str] = (UTC, "UTC")
     notes: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)

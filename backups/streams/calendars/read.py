@@ -12,7 +12,7 @@ from backups.streams.blocks import Block, Outline, outline
 from backups.streams.calendars.component import Entry
 from backups.streams.calendars.events import appointment
 from backups.streams.calendars.tasks import journal_entry, task
-from backups.streams.calendars.zones import zone_named
+from backups.streams.calendars.zones import zone_defined, zone_named
 from backups.streams.errors import MailError, StreamError
 from backups.streams.made import Made, payloads
 from backups.streams.native.assembly import SERVER_BUILD
@@ -134,7 +134,7 @@ def _item(entry: Entry, overrides: list[Entry]) -> Item:
     return appointment(entry, overrides)
 
 
-def _entry(block: Block, label: str, zones: dict[str, Timezone], zone: tuple[tzinfo, str]) -> Entry:
+def _entry(block: Block, label: str, zones: dict[str, tzinfo], zone: tuple[tzinfo, str]) -> Entry:
     if block.name not in _KINDS:
         raise MailError(f"a {block.name} is no item")
     if not block.closed:
@@ -146,9 +146,9 @@ def _entry(block: Block, label: str, zones: dict[str, Timezone], zone: tuple[tzi
     return Entry(block, component, f"{label}, {summary}" if summary else label, zones, zone)
 
 
-def _zones(blocks: list[Block]) -> dict[str, Timezone]:
+def _zones(blocks: list[Block]) -> dict[str, tzinfo]:
     """The zones that the file defines; one that can't be read is as if it were not there."""
-    found: dict[str, Timezone] = {}
+    found: dict[str, tzinfo] = {}
     for block in blocks:
         if block.name != "VTIMEZONE" or not block.closed:
             continue
@@ -156,12 +156,13 @@ def _zones(blocks: list[Block]) -> dict[str, Timezone]:
             zone = Timezone.from_ical(block.text)
         except DAMAGE:
             continue
-        if isinstance(zone, Timezone) and zone.get("TZID"):
-            found[str(zone.get("TZID"))] = zone
+        defined = zone_defined(zone) if isinstance(zone, Timezone) else None
+        if defined is not None and zone.get("TZID"):
+            found[str(zone.get("TZID"))] = defined
     return found
 
 
-def _default_zone(lines: list[str], zones: dict[str, Timezone]) -> tuple[tzinfo, str]:
+def _default_zone(lines: list[str], zones: dict[str, tzinfo]) -> tuple[tzinfo, str]:
     """The zone of dates that name none: the calendar's, else UTC."""
     for line in lines:
         name, _, value = line.partition(":")

@@ -34,15 +34,17 @@ from backups.streams.native.properties import PropertyName
 FLOATING: Final = "Floating"
 """PidLidTimeZoneDescription of an item whose dates in the calendar file had no zone."""
 
-_OFFSET = re.compile(r"(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_OFFSET = re.compile(r"(?:UTC|GMT) ?([+-])(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.IGNORECASE)
 _YEARS: Final = 20
 """Years from the first for which the rules of a zone without a name are written."""
 
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(days=7)
+"""Within which no zone changes twice."""
 
 
-def zone_named(name: str, own: Mapping[str, Timezone]) -> tzinfo | None:
+def zone_named(name: str, own: Mapping[str, tzinfo]) -> tzinfo | None:
     """The zone of a TZID: by its IANA or Windows name, by the IANA name that it ends with, else as
     the file's ``own`` VTIMEZONE says, else by the offset that it is (GMT+0100).
 
@@ -55,11 +57,17 @@ def zone_named(name: str, own: Mapping[str, Timezone]) -> tzinfo | None:
             known = _iana("/".join(parts[-count:]))
     if known is not None:
         return known
+    return own[name] if name in own else _looked_up(name)
+
+
+def zone_defined(component: Timezone) -> tzinfo | None:
+    """The zone that a VTIMEZONE defines; None when it can't be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return own[name].to_tz(lookup_tzid=False) if name in own else _looked_up(name)
-        except (ValueError, LookupError, TypeError, AttributeError, OSError):
+            found: tzinfo = component.to_tz(lookup_tzid=False)
+            return found
+        except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError):
             return None
 
 
@@ -74,6 +82,7 @@ def olson_name(name: str) -> str:
     return olson if _iana(olson) is not None else ""
 
 
+@functools.lru_cache(maxsize=1024)
 def offsets(zone: tzinfo, year: int) -> Offsets:
     """The zone's offsets in ``year``; of one that changes otherwise than twice, those of July."""
     middle = _offset(zone, datetime(year, 7, 1))
@@ -152,10 +161,17 @@ def _by_rules(name: str, rules: Rules) -> tzinfo:
 
 
 def _looked_up(name: str) -> tzinfo | None:
-    found = _OFFSET.fullmatch(name.strip())
+    found = _OFFSET.search(name)
     if found is None:
-        return tzp.timezone(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return tzp.timezone(name)
+            except (ValueError, LookupError, OSError):
+                return None
     ahead = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+    if ahead >= _DAY:
+        return None
     return timezone(ahead if found[1] == "+" else -ahead)
 
 
@@ -194,21 +210,23 @@ def _changes(zone: tzinfo, year: int) -> list[tuple[datetime, int]]:
     found = []
     moment = datetime(year, 1, 1)
     before = _offset(zone, moment)
-    while moment.year == year and moment < datetime.max - 2 * _DAY:
-        following = moment + _DAY
+    while moment.year == year and moment < datetime.max - 2 * _WEEK:
+        following = moment + _WEEK
         after = _offset(zone, following)
         if after != before:
             # A clock set forward skips an hour, which fold 1 reads by the new offset.
             fold = int(after > before)
-            found.append((_change_between(zone, moment, before, fold), after))
+            change = _change_between(zone, moment, before, fold)
+            if change.year == year:
+                found.append((change, after))
             before = after
         moment = following
     return found
 
 
 def _change_between(zone: tzinfo, day: datetime, before: int, fold: int) -> datetime:
-    """The first minute in the 24 hours from ``day``, by the old clock, without the old offset."""
-    low, high = 0, int(_DAY / _MINUTE)
+    """The first minute in the week from ``day``, by the old clock, without the old offset."""
+    low, high = 0, int(_WEEK / _MINUTE)
     while low < high:
         middle = (low + high) // 2
         if _offset(zone, day + middle * _MINUTE, fold) == before:
