@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 
 import icalendar
-import olefile
 import pytest
 import vobject
 
@@ -22,11 +19,9 @@ from backups.streams import (
     open_stream,
     read_ics,
     read_item,
-    read_msg,
     read_vcard,
     write_item,
 )
-from backups.streams.native.properties import BINARY, FIXED_SIZES, STRING, UNICODE
 
 from .conftest import corpus_files
 
@@ -141,37 +136,3 @@ def test_every_card_becomes_a_contact_that_another_parser_reads():
 
 def typed_facts(payload: bytes) -> list[tuple[str, str]]:
     return [fact for fact in item_view(payload).facts if fact[0] != "Kept as text"]
-
-
-def test_outlook_files_keep_their_properties():
-    """Read a second time by olefile alone: every property of the message is in the stream."""
-    compared = 0
-    for path in corpus_files("msg"):
-        raw = path.read_bytes()
-        made = read_msg(raw)
-        assert made.payload is not None, (path, made.reason)
-        proven(path, made.payload)
-        item = read_item(made.payload)
-        ours = {(p.id, p.kind): p.raw for p in item.properties if p.name is None}
-        with olefile.OleFileIO(BytesIO(raw)) as file:
-            table = file.openstream("__properties_version1.0").read()[32:]
-            for at in range(0, len(table) - 15, 16):
-                kind, number = struct.unpack_from("<HH", table, at)
-                stream = f"__substg1.0_{number:04X}{kind:04X}"
-                if number >= 0x8000:
-                    continue
-                if kind in FIXED_SIZES and FIXED_SIZES[kind] <= 8:
-                    expected = table[at + 8 : at + 8 + FIXED_SIZES[kind]]
-                    assert ours[number, kind] == expected, (path, stream)
-                elif kind in (STRING, BINARY) and file.exists(stream):
-                    data = file.openstream(stream).read()
-                    key = (number, UNICODE if kind == STRING else kind)
-                    assert ours[key] == data + (b"\0\0" if kind == STRING else b""), (path, stream)
-                else:
-                    continue
-                compared += 1
-            entries = file.listdir(streams=False, storages=True)
-            top = [entry[0] for entry in entries if len(entry) == 1]
-        assert len(item.recipients) == sum(name.startswith("__recip") for name in top), path
-        assert len(item.attachments) == sum(name.startswith("__attach") for name in top), path
-    assert compared > 3800

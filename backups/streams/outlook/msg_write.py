@@ -114,12 +114,13 @@ class _Writer:
         embedded = next(node.nodes(Owner.MESSAGE), None)
         inner = Storage()
         if embedded is not None:
-            table.add_object(_A_MESSAGE)
             storage.add(VALUE.format(tags.ATTACH_DATA << 16 | OBJECT), inner)
         method = tags.ATTACH_BY_VALUE if embedded is None else tags.ATTACH_EMBEDDED
         table.add_integer(tags.ATTACH_METHOD, method)
         table.add_integer(tags.ATTACH_NUMBER, number)
         self._add_mask(table)
+        if embedded is not None:
+            table.add_object(_A_MESSAGE)
         storage.add_bytes(TABLE, bytes(8) + table.packed())
         return (embedded, inner) if embedded is not None else None
 
