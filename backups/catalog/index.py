@@ -27,6 +27,8 @@ def columns(index: Mapping[str, object]) -> dict[str, object]:
         "sent_at": _moment(index.get("sent_at")),
         "received_at": _moment(index.get("received_at")),
         "is_read": index.get("is_read") is True,
+        "is_draft": index.get("is_draft") is True,
+        "is_flagged": index.get("is_flagged") is True,
         "importance": _importance(index.get("importance")),
         "attachments": _attachments(index.get("attachments")),
         "categories": _texts(index.get("categories")),

@@ -6,9 +6,13 @@ An item version is an interval: it exists from commit ``first`` until before com
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
 
 from backups.catalog.querysets import FolderQuerySet, ItemVersionQuerySet, RestorePointQuerySet
 from tenants.isolation.tables import (
@@ -17,6 +21,9 @@ from tenants.isolation.tables import (
     TenantManager,
     TenantModel,
 )
+
+EARLIEST = datetime(1601, 1, 1, tzinfo=UTC)
+"""Stands for the date of an item that has none, where items are put in order."""
 
 
 class MailboxBackup(IdentifiedTenantModel):
@@ -115,6 +122,8 @@ class ItemVersion(TenantModel):
     received_at = models.DateTimeField(null=True)
     size = models.BigIntegerField()
     is_read = models.BooleanField(default=False)
+    is_draft = models.BooleanField(default=False)
+    is_flagged = models.BooleanField(default=False)
     importance = models.SmallIntegerField(default=1)
     attachments = models.JSONField(default=list)
     categories = models.JSONField(default=list)
@@ -122,6 +131,7 @@ class ItemVersion(TenantModel):
     digest = models.BinaryField()
     sha256 = models.BinaryField()
     references = models.BinaryField()
+    search = SearchVectorField(default="", editable=False)
 
     objects = TenantManager.from_queryset(ItemVersionQuerySet)()
 
@@ -137,6 +147,14 @@ class ItemVersion(TenantModel):
             # A folder's page at a restore point, newest mail first.
             models.Index(fields=["backup", "folder_id", "-received_at"], name="items_of_a_folder"),
             models.Index(fields=["backup", "first"], name="items_of_a_commit"),
+            # The function of catalog/search.py: by words, or the newest of a tenant that fit.
+            GinIndex(fields=["search"], name="items_by_words"),
+            models.Index(
+                F("tenant"),
+                Coalesce("received_at", EARLIEST).desc(),
+                F("id").desc(),
+                name="newest_items",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connections
 from django.db.models import Count, Sum
 
+from backups.catalog import rows as catalog_rows
 from backups.catalog.index import columns, text
 from backups.catalog.models import (
     Folder,
@@ -159,9 +160,8 @@ def _apply_items(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> N
         ItemVersion.objects.current().filter(backup=backup, item_id__in=part).update(
             last=commit.sequence
         )
-    ItemVersion.objects.bulk_create(
-        [_row(backup, item, commit.sequence, vault) for item in commit.items], batch_size=1000
-    )
+    if commit.items:
+        catalog_rows.insert(_row(backup, item, commit.sequence, vault) for item in commit.items)
 
 
 def _row(backup: MailboxBackup, item: ItemRecord, sequence: int, vault: Vault) -> ItemVersion:

@@ -51,5 +51,5 @@ class ItemVersionQuerySet(TenantQuerySet["ItemVersion"]):
         return self.filter(last=None)
 
     def for_lists(self) -> ItemVersionQuerySet:
-        """Without the sealed references, which no page needs."""
-        return self.defer("references")
+        """Without the sealed references and the words, which no page needs."""
+        return self.defer("references", "search")
