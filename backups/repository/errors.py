@@ -13,8 +13,19 @@ class NotARepository(RepositoryError):
     """There is no ``stowage.json`` at the place."""
 
 
+class UnusablePlace(RepositoryError):
+    """A path or URL that names no storage, or credentials for it are missing; says why."""
+
+
 class Unavailable(RepositoryError):
     """The storage does not answer or refuses. Never to be read as "there is no such object"."""
+
+
+class Refused(Unavailable):
+    """The storage answers, and the answer is no: access denied, read-only, or a lock on the object.
+
+    Trying again does not help; somebody has to change a permission, or the lock has to run out.
+    """
 
 
 class NoSpace(Unavailable):
