@@ -28,7 +28,13 @@ BODY_POLICY = (
 
 _ONE_LOOK = timedelta(hours=1)
 _PICTURE = re.compile(r"image/(?:png|jpe?g|gif|webp|bmp)", re.IGNORECASE)
-_CONTENT_ID = re.compile(r"cid:([^\s\"'<>)\\]{1,300})", re.IGNORECASE)
+_PICTURE_SUFFIXES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".bmp": "image/bmp",
+}
 # Measured in Chromium: preconnect hints, frames and clicked links open a connection whatever the
 # policy says. Without its name no element is one, and a parser knows an element only by these
 # letters after "<".
@@ -61,17 +67,31 @@ def payload_of(version: ItemVersion) -> bytes:
 
 def body_html(payload: bytes, view: streams.ItemView) -> str:
     """The HTML body with its inline pictures in it, only to be served under ``BODY_POLICY``."""
-    pictures: dict[str, str] = {}
+    numbers = streams.inline_numbers(view.html, view.attachments)
+    pictures = _pictures(payload, view, set(numbers.values()))
+    shown = {ref: pictures[number] for ref, number in numbers.items() if number in pictures}
+    html = streams.with_references(view.html, shown)
+    return _REACHING.sub(r"<\1x-\2", html) + _LINK_LOOK
+
+
+def _pictures(payload: bytes, view: streams.ItemView, numbers: set[int]) -> dict[int, str]:
+    """Attachments that are pictures as data: URLs, together at most ``MAX_INLINE`` bytes."""
+    found: dict[int, str] = {}
     left = MAX_INLINE
     for file in view.attachments:
-        if file.content_id and _PICTURE.fullmatch(file.mime_type) and file.size <= left:
+        kind = _picture_type(file)
+        if file.number in numbers and kind and file.size <= left:
             left -= file.size
             content = base64.b64encode(streams.attachment_content(payload, file.number)).decode()
-            pictures[file.content_id.strip("<>").lower()] = (
-                f"data:{file.mime_type.lower()};base64,{content}"
-            )
-    html = _CONTENT_ID.sub(lambda found: pictures.get(found[1].lower(), found[0]), view.html)
-    return _REACHING.sub(r"<\1x-\2", html) + _LINK_LOOK
+            found[file.number] = f"data:{kind};base64,{content}"
+    return found
+
+
+def _picture_type(file: streams.AttachmentView) -> str:
+    """The media type of a picture; many mails name none, then it goes by the file's suffix."""
+    if file.mime_type:
+        return file.mime_type.lower() if _PICTURE.fullmatch(file.mime_type) else ""
+    return _PICTURE_SUFFIXES.get(PurePath(file.name).suffix.lower(), "")
 
 
 def attachment_name(file: streams.AttachmentView) -> str:

@@ -37,7 +37,7 @@ from backups.streams.outlook.pst import StoreItem, read_store
 from backups.streams.outlook.tnef import read_tnef
 from backups.streams.views import details, property_names
 from backups.streams.views.facts import rows_of
-from backups.streams.views.inline import inline_numbers
+from backups.streams.views.inline import inline_numbers, with_references
 from backups.streams.views.item import item_view
 from backups.streams.views.model import AttachmentView, Body, ItemView, Kind, Origin, Person
 
@@ -96,6 +96,7 @@ __all__ = [
     "to_eml",
     "to_msg",
     "validate",
+    "with_references",
     "write_calendar",
     "write_ics",
     "write_item",

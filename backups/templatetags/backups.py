@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, datetime
 from email.utils import parseaddr
 
 from django import template
+from django.template.defaultfilters import linebreaksbr
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -13,8 +15,8 @@ from backups.infrastructure.models import Allocation
 from backups.jobs.models import Job
 from backups.restores.models import BasketItem
 from backups.sessions.models import Session, Task
-from backups.streams import ItemView, Person
-from portal.templatetags.web import DASH
+from backups.streams import ItemView, Person, details, rows_of
+from portal.templatetags.web import DASH, moment
 
 register = template.Library()
 
@@ -143,3 +145,26 @@ def addressed(message: ItemView) -> list[tuple[str, tuple[Person, ...]]]:
     """Whom a message went to, by field; fields that are empty are left out."""
     fields = (("To", message.to), ("Cc", message.cc), ("Bcc", message.bcc))
     return [(title, people) for title, people in fields if people]
+
+
+@register.filter
+def event_in(message: ItemView) -> details.EventView | None:
+    """The event that an item is, or that a meeting message is about."""
+    detail = message.detail
+    if isinstance(detail, details.MeetingView):
+        return detail.event
+    return detail if isinstance(detail, details.EventView) else None
+
+
+@register.filter
+def detail_rows(message: ItemView) -> list[tuple[str, str]]:
+    """(label, text) of what an item says beside its body, moments in the current time zone."""
+    return [(label, _shown(value)) for label, value in rows_of(message.detail)]
+
+
+def _shown(value: str | date | datetime) -> str:
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return linebreaksbr(value)

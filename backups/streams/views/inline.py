@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
@@ -34,6 +35,17 @@ def inline_numbers(html: str, attachments: tuple[AttachmentView, ...]) -> dict[s
             if number is not None:
                 found[match[1]] = number
     return found
+
+
+def with_references(html: str, replacements: Mapping[str, str]) -> str:
+    """``html`` with the references that are keys of ``replacements`` replaced; the keys are those
+    of ``inline_numbers``."""
+    html = _CONTENT_ID.sub(lambda found: replacements.get(found[0], found[0]), html)
+
+    def replaced(found: re.Match[str]) -> str:
+        return found[0].replace(found[1], replacements.get(found[1], found[1]))
+
+    return _REFERENCE.sub(replaced, html)
 
 
 def _places(

@@ -27,6 +27,17 @@ class Kind(enum.StrEnum):
     RIGHTS_PROTECTED = "rights_protected"
     OTHER = "other"
 
+    @property
+    def is_mail(self) -> bool:
+        """Whether somebody sent it to somebody."""
+        return self in (
+            Kind.MESSAGE,
+            Kind.MEETING,
+            Kind.REPORT,
+            Kind.SMIME,
+            Kind.RIGHTS_PROTECTED,
+        )
+
 
 class Origin(enum.StrEnum):
     """The property that the shown body was taken from."""
