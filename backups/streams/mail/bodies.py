@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from backups.streams.mail.compose import TEXT_LAYOUT
+from backups.streams.mail.letter import FROM_CALENDAR, TEXT_LAYOUT
 from backups.streams.mail.wire import Leaf, text_part
 from backups.streams.native import tags
 from backups.streams.native.fields import Fields
@@ -35,18 +35,22 @@ _LAYOUTS: Final = frozenset({"format=flowed", "format=flowed; delsp=yes"})
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """``plain`` and ``html`` as parts, where the item has them; ``markup`` is the HTML as text."""
+    """``plain`` and ``html`` as parts, where the item has them; ``markup`` is the HTML as text.
+
+    ``derived`` says that they are only what the calendar part of the mail says.
+    """
 
     plain: Leaf | None
     html: Leaf | None
     markup: str
+    derived: bool
 
 
 def bodies_of(fields: Fields) -> Bodies:
     body = body_of(fields, [])
     plain = html = None
+    layout = fields.named(TEXT_LAYOUT)
     if body.text:
-        layout = fields.named(TEXT_LAYOUT)
         flowed = layout if isinstance(layout, str) and layout in _LAYOUTS else ""
         plain = text_part("plain", body.text.encode("utf-8", "replace"), "utf-8", flowed)
     if body.html:
@@ -55,7 +59,7 @@ def bodies_of(fields: Fields) -> Bodies:
         if part is not None:
             part.fields = [*part.fields, *_identity(fields)]
             break
-    return Bodies(plain, html, body.html)
+    return Bodies(plain, html, body.html, layout == FROM_CALENDAR)
 
 
 def _html(fields: Fields, markup: str) -> Leaf:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from backups.streams.mail.headers import Headers, first
-from backups.streams.mail.letter import File, Letter
+from backups.streams.mail.letter import TEXT_LAYOUT, File, Letter
 from backups.streams.native import tags
 from backups.streams.native.assembly import (
     binary,
@@ -38,8 +38,6 @@ from backups.streams.native.properties import (
 FIRST_NAMED: Final = 0x8001
 RIGHTS_PROTECTED: Final = "application/x-microsoft-rpmsg-message"
 CONTENT_CLASS: Final = PropertyName(tags.PS_INTERNET_HEADERS, name="content-class")
-TEXT_LAYOUT: Final = PropertyName(tags.PS_PUBLIC_STRINGS, name="stowage:text-layout")
-"""The RFC 3676 format of the plain body, for which Outlook has no property."""
 
 _NORMAL_BODY_PLAIN, _NORMAL_BODY_HTML = 1, 3
 _PREFIX = re.compile(r"^([^\s:]{1,3}): ?(?=\S)")

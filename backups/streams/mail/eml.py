@@ -19,7 +19,7 @@ from backups.streams.mail.bodies import Bodies, bodies_of
 from backups.streams.mail.files import OutgoingFile, attachment_range, files_of
 from backups.streams.mail.headers import content_type
 from backups.streams.mail.heads import Head, head_of
-from backups.streams.mail.reports import report_type, write_report
+from backups.streams.mail.reports import STATUS_TYPES, report_type, write_report
 from backups.streams.mail.wire import (
     Leaf,
     Multipart,
@@ -112,14 +112,17 @@ class _Mail:
 
     def _message(self, bodies: Bodies, files: list[OutgoingFile], item_class: str) -> Part:
         """mixed(alternative(text, related(html, inline files), calendar), files), as needed."""
+        every = len(files)
         calendar, files = self._calendar(files, item_class)
+        if calendar is not None and bodies.derived and len(files) < every:
+            bodies = Bodies(None, None, "", derived=True)
         body = self._body(bodies, files, calendar)
         rest = [self._file(file) for file in files if not file.related]
         return self._joined("mixed", [body, *rest])
 
     def _body(self, bodies: Bodies, files: list[OutgoingFile], calendar: Part | None) -> Part:
         forms: list[Part] = []
-        if bodies.plain is not None or bodies.html is None:
+        if bodies.plain is not None or (bodies.html is None and not bodies.derived):
             forms.append(bodies.plain or text_part("plain", b"", "utf-8"))
         if bodies.html is not None:
             related = [self._file(file) for file in files if file.related]
@@ -160,7 +163,7 @@ class _Mail:
     def _report(self, bodies: Bodies, files: list[OutgoingFile], item_class: str) -> Part:
         """report(body, status, files); the status as it came, else from the recipients."""
         kind = report_type(item_class)
-        kept = next((file for file in files if file.mime_type == kind), None)
+        kept = next((file for file in files if STATUS_TYPES.get(file.mime_type) == kind), None)
         if kept is None:
             made = write_report(self.node, self.content)
             status: Part = Leaf([f"Content-Type: {kind}"], lambda: [made])

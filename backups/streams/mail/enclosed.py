@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from backups.streams.calendars.meeting import Meeting, read_meeting
 from backups.streams.errors import MailError
 from backups.streams.mail.entities import Entity
-from backups.streams.mail.letter import File, Letter
-from backups.streams.mail.reports import DELIVERY_STATUS, DISPOSITION, read_report
+from backups.streams.mail.letter import FROM_CALENDAR, TEXT_LAYOUT, File, Letter
+from backups.streams.mail.reports import STATUS_TYPES, read_report
 from backups.streams.native import tags
-from backups.streams.native.assembly import named
+from backups.streams.native.assembly import integer, named
 from backups.streams.native.item import Item
-from backups.streams.native.properties import Property
+from backups.streams.native.properties import UNICODE, Property
 from backups.streams.outlook.tnef import open_tnef
 
 TNEF_TYPES: Final = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
@@ -48,7 +49,7 @@ def apply(letter: Letter, entity: Entity) -> None:
             if meeting is not None:
                 _take_meeting(letter, file, meeting)
                 return
-        elif file.mime_type in (DELIVERY_STATUS, DISPOSITION) and _is_report(entity):
+        elif file.mime_type in STATUS_TYPES and _is_report(entity):
             report = read_report(file, letter)
             if report is not None:
                 file.hidden = True
@@ -69,10 +70,22 @@ def _take_meeting(letter: Letter, file: File, meeting: Meeting) -> None:
     draft = meeting.draft
     said = _BODIES if letter.text is not None or letter.html is not None else frozenset[int]()
     letter.weaker += [prop for prop in draft.properties if prop.id not in said]
-    letter.weaker += named(draft.named)
+    letter.weaker += named(
+        [*draft.named, *([] if said else [(TEXT_LAYOUT, UNICODE, FROM_CALENDAR)])]
+    )
     if meeting.method != "REPLY":
         letter.recipients = draft.recipients
     letter.attachments += draft.attachments
+
+
+def _said(letter: Letter) -> frozenset[int]:
+    """The bodies that the mail has itself: its sender made them of those in the TNEF."""
+    found = set()
+    if letter.text is not None and letter.text.raw.strip():
+        found.add(tags.BODY)
+    if letter.html is not None:
+        found |= {tags.HTML, tags.INTERNET_CODEPAGE, tags.NATIVE_BODY}
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +105,21 @@ def _take_tnef(letter: Letter, file: File) -> bool:
     if found is not None and isinstance(found.value, str) and found.value:
         letter.item_class = found.value
     split = _split(item)
-    if any(prop.id in _BODIES for prop in split.stronger):
-        letter.text = letter.html = None
-    letter.stronger += split.stronger
+    said = _said(letter)
+    stronger = [prop for prop in split.stronger if prop.id not in said]
+    letter.stronger += [*stronger, *_native(stronger)]
     letter.weaker += split.weaker
     letter.attachments += item.attachments
     if not letter.headers.people("to", "cc", "bcc"):
         letter.recipients = item.recipients
     return True
+
+
+def _native(properties: list[Property]) -> Iterator[Property]:
+    """Which body was written by a person, where the TNEF has one and doesn't say."""
+    found = {prop.id for prop in properties}
+    if tags.NATIVE_BODY not in found and found & {tags.HTML, tags.RTF_COMPRESSED}:
+        yield integer(tags.NATIVE_BODY, 3 if tags.HTML in found else 2)
 
 
 def _split(item: Item) -> _Split:

@@ -20,12 +20,19 @@ from backups.streams.mail.headers import Headers, content_type
 MAX_DEPTH: Final = 150
 """Parts inside each other that are taken apart; a deeper one is kept as its bytes."""
 
-_FIELD = re.compile(rb"([!-9;-~]*)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+_FIELD = re.compile(rb"([!-9;-~\x80-\xff]*)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+# Blanks behind an equals sign are left: programs that write them mean no soft line end.
+_TRAILING_BLANKS = re.compile(rb"(?<![= \t])[ \t]+(?=\r?\n|\Z)")
+_KNOWN_FIELD = re.compile(
+    rb"(?:content-[a-z-]+|mime-version|received|from|to|cc|bcc|subject|date|message-id|reply-to"
+    rb"|sender|return-path|references|in-reply-to|x-[\w-]+|dkim-signature|list-[a-z-]+)[ \t]*:",
+    re.IGNORECASE,
+)
+_STRAY_LINES: Final = 3
 _NOT_BASE64: Final = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 )
 _PADDED = re.compile(rb"[^=]+")
-_TRAILING_BLANKS = re.compile(rb"[ \t]+(?=\r?\n|\Z)")
 _MAILS: Final = frozenset({"message/rfc822", "message/global", "message/news"})
 _AS_IT_IS: Final = frozenset({"", "7bit", "8bit", "binary"})
 
@@ -34,8 +41,8 @@ _AS_IT_IS: Final = frozenset({"", "7bit", "8bit", "binary"})
 class Entity:
     """A part: its header from ``start`` to ``body``, its content from there to ``stop``.
 
-    ``kind`` is its type in lower case; ``complete`` says that its header ends with an empty line.
-    A multipart whose boundary was found has ``children``, an attached mail has one.
+    ``kind`` is its type in lower case. A multipart whose boundary was found has ``children``, an
+    attached mail has one. ``preamble`` is where the first boundary stands, -1 without any.
     """
 
     raw: bytes
@@ -45,7 +52,7 @@ class Entity:
     headers: Headers
     kind: str
     parameters: dict[str, str]
-    complete: bool = True
+    preamble: int = -1
     children: list[Entity] = field(default_factory=list)
 
     @property
@@ -66,11 +73,12 @@ class Entity:
         return self.kind.startswith("multipart/")
 
     def content(self) -> bytes:
-        """The bytes between header and end without their transfer encoding.
+        """The bytes between header and end without their transfer encoding; of a multipart those
+        before its first boundary.
 
         As they stand when the encoding is not known or nothing in them is of it.
         """
-        raw = self.raw[self.body : self.stop]
+        raw = self.raw[self.body : self.stop if self.preamble < 0 else self.preamble]
         encoding = self.encoding
         if encoding == "base64":
             return _from_base64(raw) or raw.strip()
@@ -101,13 +109,16 @@ class _Reader:
                 break
             start, stop, boundary, final = delimiter
             level = self._boundaries[boundary]
+            entity = self._open[level]
+            if entity.preamble < 0:
+                entity.preamble = max(self._before(start), entity.body)
             self._close(level + 1, self._before(start))
             self._position = stop
             if final:
                 del self._boundaries[boundary]
             else:
-                kind = self._open[level].kind
-                self._begin(stop, "message/rfc822" if kind == "multipart/digest" else "text/plain")
+                digest = entity.kind == "multipart/digest"
+                self._begin(stop, "message/rfc822" if digest else "text/plain")
         self._close(0, len(self._raw))
         return root
 
@@ -134,22 +145,43 @@ class _Reader:
     def _header(self, start: int, default: str) -> Entity:
         raw, position = self._raw, start
         fields: list[tuple[str, str]] = []
-        while match := _FIELD.match(raw, position):
+        while True:
+            match = _FIELD.match(raw, position)
             if raw.startswith(b"--", position) and self._delimiter(position) is not None:
                 break
+            if match is None:
+                stray = self._stray(position)
+                if stray == position:
+                    break
+                if fields:
+                    name_before, value_before = fields[-1]
+                    line = raw[position:stray].decode("ascii", "surrogateescape").rstrip("\r\n")
+                    fields[-1] = (name_before, f"{value_before}\r\n {line}")
+                position = stray
+                continue
             name, value = match.groups()
-            fields.append((name.decode("ascii"), value.decode("ascii", "surrogateescape")))
+            fields.append(
+                (name.decode("ascii", "surrogateescape"), value.decode("ascii", "surrogateescape"))
+            )
             position = match.end()
-        complete = True
-        if raw.startswith(b"\n", position):
-            position += 1
-        elif raw.startswith(b"\r\n", position):
-            position += 2
-        else:
-            complete = position == len(raw)
+        if raw.startswith((b"\n", b"\r\n"), position):
+            position = raw.index(b"\n", position) + 1
         headers = Headers(fields)
         kind, parameters = content_type(headers.raw("content-type"), default)
-        return Entity(raw, start, position, len(raw), headers, kind, parameters, complete)
+        return Entity(raw, start, position, len(raw), headers, kind, parameters)
+
+    def _stray(self, position: int) -> int:
+        """Where the next field begins after a few lines that are none and no end of the header;
+        ``position`` when the header ends there, with or without an empty line."""
+        at = position
+        for _ in range(_STRAY_LINES):
+            stop = self._raw.find(b"\n", at) + 1
+            if not stop or not self._raw[at:stop].strip() or self._raw.startswith(b"--", at):
+                return position
+            at = stop
+            if _KNOWN_FIELD.match(self._raw, at):
+                return at
+        return position
 
     def _next_delimiter(self) -> tuple[int, int, bytes, bool] | None:
         """Where the line starts and stops, its boundary, and whether it is the last."""
@@ -173,6 +205,11 @@ class _Reader:
             return stop, line, False
         if line.endswith(b"--") and line[:-2] in self._boundaries:
             return stop, line[:-2], True
+        for boundary in self._boundaries:
+            # Only its beginning counts (RFC 2046 5.1.1); one may be the beginning of another.
+            rest = line[len(boundary) :] if line.startswith(boundary) else b""
+            if rest.startswith((b" ", b"\t", b"--")):
+                return stop, boundary, rest.lstrip(b" \t").startswith(b"--")
         return None
 
     def _close(self, level: int, stop: int) -> None:
@@ -199,11 +236,17 @@ def walk(entity: Entity) -> Iterator[Entity]:
 
 
 def _from_base64(raw: bytes) -> bytes:
-    """What base64 text says; several texts after each other are read one by one."""
-    letters = raw.translate(None, _NOT_BASE64)
-    body = letters.rstrip(b"=")
-    pieces = [body] if b"=" not in body else _PADDED.findall(body)
-    return b"".join(_from_unpadded(piece) for piece in pieces)
+    """What base64 text says. It ends at its padding, unless only more base64 follows: what mail
+    systems put below it, such as the footer of a list, does not belong to it."""
+    end = raw.find(b"=")
+    if end < 0:
+        return _from_unpadded(raw.translate(None, _NOT_BASE64))
+    rest = b"".join(raw[end:].lstrip(b"= \t\r\n").split())
+    letters = raw[:end].translate(None, _NOT_BASE64)
+    if not rest or len(rest) % 4 or rest.translate(None, _NOT_BASE64) != rest:
+        return _from_unpadded(letters)
+    more = _PADDED.findall(rest)
+    return b"".join(_from_unpadded(piece) for piece in (letters, *more))
 
 
 def _from_unpadded(letters: bytes) -> bytes:

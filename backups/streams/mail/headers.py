@@ -91,7 +91,8 @@ def parameters(value: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     segments: dict[str, dict[int, tuple[str, bool]]] = {}
-    for match in _PARAMETER.finditer(value[:MAX_PARAMETERS]):
+    unfolded = value[:MAX_PARAMETERS].replace("\r", "").replace("\n", "")
+    for match in _PARAMETER.finditer(unfolded):
         name, text = match[1].lower(), _unquoted(match[2].strip())
         segment = _SEGMENT.fullmatch(name)
         if segment is None:

@@ -17,7 +17,7 @@ from backups.streams.native.fields import Fields, address_of
 from backups.streams.native.index import KEYWORDS
 from backups.streams.native.tokens import Node, Owner
 
-_FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_FIELD = re.compile(r"^([^\x00-\x20:\x7f]+)([ \t]*:.*(?:\n[ \t].*)*)", re.MULTILINE)
 _STRUCTURE: Final = frozenset(
     {
         "mime-version",
@@ -64,10 +64,10 @@ def head_of(node: Node, content: Content, fields: Fields) -> Head:
     for match in _FIELD.finditer(original.replace("\r\n", "\n").replace("\r", " ")):
         name = match[1].lower()
         if name == "content-type" and not content_type:
-            content_type = match[2]
+            content_type = match[2].partition(":")[2]
         if name not in _STRUCTURE:
-            kept.append(f"{match[1]}:{match[2]}".replace("\n", "\r\n"))
-    if not kept:
+            kept.append(match[0].replace("\n", "\r\n"))
+    if not original.strip():
         kept = list(_made(node, content, fields))
     return Head([*kept, "MIME-Version: 1.0"], content_type)
 
@@ -87,7 +87,9 @@ def _made(node: Node, content: Content, fields: Fields) -> Iterator[str]:
     for name, kind in _KINDS:
         if people.get(kind):
             yield f"{name}: " + ",\r\n ".join(people[kind])
-    yield f"Subject: {words(fields.text(tags.SUBJECT, tags.DISPLAY_NAME))}"
+    subject = words(fields.text(tags.SUBJECT, tags.DISPLAY_NAME))
+    if subject:
+        yield f"Subject: {subject}"
     sent = fields.time(tags.CLIENT_SUBMIT_TIME) or fields.time(tags.MESSAGE_DELIVERY_TIME)
     sent = sent or fields.time(tags.LAST_MODIFICATION_TIME) or fields.time(tags.CREATION_TIME)
     if sent is not None:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from backups.streams.mail.headers import Headers
 from backups.streams.native.item import Attachment, Recipient
-from backups.streams.native.properties import Property
+from backups.streams.native.properties import Property, PropertyName
+from backups.streams.native.tags import PS_PUBLIC_STRINGS
+
+TEXT_LAYOUT: Final = PropertyName(PS_PUBLIC_STRINGS, name="stowage:text-layout")
+"""The RFC 3676 format of the plain body, for which Outlook has no property."""
+
+FROM_CALENDAR: Final = "calendar"
+"""In its place says that the mail had no text: the body is the description of its meeting."""
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ MAX_NESTING: Final = 30
 """Mails inside mails that become embedded messages; a deeper one is attached as its bytes."""
 
 _START = re.compile(rb"(?:\xef\xbb\xbf|[\r\n]+|>?From [^\r\n]*(?:\r\n|\r|\n))+")
+_FIELD_END = re.compile(rb"\n(?![ \t])")
 _LINE_END = re.compile(r"\r?\n")
 
 
@@ -43,8 +44,7 @@ def from_mime(raw: bytes) -> bytes:
 
 
 def _letter(entity: Entity, depth: int) -> Letter:
-    head = _LINE_END.sub("\r\n", decode_text(entity.head).strip("\r\n")) + "\r\n\r\n"
-    letter = Letter(entity.headers, head)
+    letter = Letter(entity.headers, _head(entity.head))
     if signed.is_clear_signed(entity):
         letter.item_class = signed.CLEAR_SIGNED
         _sort(entity.children[0], letter, depth)
@@ -56,6 +56,14 @@ def _letter(entity: Entity, depth: int) -> Letter:
         return letter
     enclosed.apply(letter, entity)
     return letter
+
+
+def _head(raw: bytes) -> str:
+    """The header block as text; each field is decoded by itself, because one may be broken."""
+    block = raw.strip(b"\r\n")
+    fields = [block] if block.isascii() else _FIELD_END.split(block)
+    text = "\n".join(decode_text(field) for field in fields)
+    return _LINE_END.sub("\r\n", text) + "\r\n\r\n"
 
 
 def _sort(entity: Entity, letter: Letter, depth: int) -> None:
@@ -76,7 +84,7 @@ def _take(part: Entity, letter: Letter) -> None:
     file = _file(part)
     content = part.content()
     plain = part.kind == "text/plain" or part.is_multipart
-    if plain and part.is_multipart and not content.strip():
+    if part.is_multipart and not content.strip():
         return
     if not file.name and not file.attached:
         body = Body(content, file.charset, _layout(part), file.content_id, file.location)

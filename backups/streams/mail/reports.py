@@ -23,7 +23,15 @@ from backups.streams.native.tokens import Node, Owner
 
 DELIVERY_STATUS: Final = "message/delivery-status"
 DISPOSITION: Final = "message/disposition-notification"
-ORIGINAL_HEADERS: Final = "text/rfc822-headers"
+ORIGINAL_HEADERS: Final = frozenset({"text/rfc822-headers", "message/global-headers"})
+STATUS_TYPES: Final = {
+    DELIVERY_STATUS: DELIVERY_STATUS,
+    "message/global-delivery-status": DELIVERY_STATUS,
+    DISPOSITION: DISPOSITION,
+    "message/global-disposition-notification": DISPOSITION,
+}
+"""Types of the machine-readable part, those of RFC 6533 too, and what each says."""
+
 READ_CLASS: Final = "REPORT.IPM.Note.IPNRN"
 UNREAD_CLASS: Final = "REPORT.IPM.Note.IPNNRN"
 
@@ -56,7 +64,7 @@ class Report:
 def read_report(file: File, letter: Letter) -> Report | None:
     """What the machine-readable part of a report says; None when it names nobody."""
     groups = _groups(file.content)
-    if file.mime_type == DISPOSITION:
+    if STATUS_TYPES.get(file.mime_type) == DISPOSITION:
         report = _read_disposition(groups[0]) if groups else None
     else:
         report = _read_delivery(groups, letter)
@@ -139,7 +147,7 @@ def _original(letter: Letter) -> Iterator[Property]:
     for file in letter.files:
         if file.embedded is not None:
             headers = file.embedded.headers
-        elif file.mime_type == ORIGINAL_HEADERS:
+        elif file.mime_type in ORIGINAL_HEADERS:
             headers = next(iter(_groups(file.content)), Headers(()))
         else:
             continue

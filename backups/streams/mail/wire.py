@@ -26,7 +26,6 @@ _MAX_PARAMETER: Final = 60
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _LONG_LINE = re.compile(rb"[^\n]{999}")
 _PLAIN_VALUE = re.compile(r"[ !#-\[\]-~]*")
-_ESCAPED_TAIL = re.compile(r"%[0-9A-F]?$")
 
 
 class Part(Protocol):
@@ -121,15 +120,14 @@ def parameter(name: str, value: str) -> str:
     coded = quote(line, safe="")
     if len(coded) <= _MAX_PARAMETER:
         return f"{name}*=utf-8''{coded}"
-    found: list[str] = []
-    while coded:
-        segment = coded[:_MAX_PARAMETER]
-        if len(coded) > len(segment):
-            segment = _ESCAPED_TAIL.sub("", segment)
-        start = "" if found else "utf-8''"
-        found.append(f"{name}*{len(found)}*={start}{segment}")
-        coded = coded[len(segment) :]
-    return ";\r\n ".join(found)
+    segments = ["utf-8''"]
+    for letter in line:
+        # A reader may decode each segment by itself, so none cuts a character.
+        escaped = quote(letter, safe="")
+        if len(segments[-1]) + len(escaped) > _MAX_PARAMETER:
+            segments.append("")
+        segments[-1] += escaped
+    return ";\r\n ".join(f"{name}*{place}*={text}" for place, text in enumerate(segments))
 
 
 def one_line(text: str) -> str:
