@@ -14,7 +14,8 @@ from backups.streams.export.names import safe_name
 from backups.streams.export.properties import write_json
 from backups.streams.made import Made
 from backups.streams.mail.cut import cut_mime
-from backups.streams.mail.eml import attachment_content, to_eml
+from backups.streams.mail.eml import attachment_content, attachment_pieces, to_eml, write_eml
+from backups.streams.mail.mbox import split_mbox, write_mbox
 from backups.streams.mail.mime import from_mime
 from backups.streams.native.container import ServerBuild, decode_export
 from backups.streams.native.cut import cut_whole
@@ -68,6 +69,7 @@ __all__ = [
     "StreamUnknown",
     "Unavailable",
     "attachment_content",
+    "attachment_pieces",
     "cut",
     "cut_mime",
     "cut_whole",
@@ -93,14 +95,17 @@ __all__ = [
     "read_vcard",
     "rows_of",
     "safe_name",
+    "split_mbox",
     "to_eml",
     "to_msg",
     "validate",
     "with_references",
     "write_calendar",
+    "write_eml",
     "write_ics",
     "write_item",
     "write_json",
+    "write_mbox",
     "write_msg",
     "write_vcf",
     "write_zip",
