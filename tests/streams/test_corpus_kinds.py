@@ -7,7 +7,6 @@ from pathlib import Path
 
 import icalendar
 import pytest
-import vobject
 
 from backups.parts import join
 from backups.streams import (
@@ -15,11 +14,9 @@ from backups.streams import (
     MailError,
     export_file,
     index_record,
-    item_view,
     open_stream,
     read_ics,
     read_item,
-    read_vcard,
     write_item,
 )
 
@@ -107,32 +104,3 @@ def test_calendar_objects_are_written_so_that_they_read_the_same():
 def value(item: object, tag: int) -> object:
     found = item.find(tag)  # type: ignore[attr-defined]
     return None if found is None else found.value
-
-
-def test_every_card_becomes_a_contact_that_another_parser_reads():
-    refused = {}
-    cards = 0
-    for path, made in objects("vcf", read_vcard):
-        if made.payload is None:
-            refused[path.name] = made.reason
-            continue
-        cards += 1
-        proven(path, made.payload)
-        file = export_file(made.payload)
-        suffix, raw = file.suffix, file.content()
-        assert suffix == ".vcf", path
-        card = vobject.readOne(raw.decode())
-        assert card.fn.value.strip() == index_record(made.payload).subject.strip(), path
-        (again,) = read_vcard(raw)
-        assert again.payload is not None
-        assert typed_facts(again.payload) == typed_facts(made.payload), path
-    assert cards > 1100
-    assert refused == {
-        "Cropped_2_1.vcf": "it ends before END:VCARD",
-        "Empty.vcf": "the file holds no vCard",
-        "v21_nest.vcf": "it ends before END:VCARD",
-    }
-
-
-def typed_facts(payload: bytes) -> list[tuple[str, str]]:
-    return [fact for fact in item_view(payload).facts if fact[0] != "Kept as text"]

@@ -27,7 +27,7 @@ from backups.streams.native.properties import (
 
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?![\d-])")
 _STAMP = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d):?(\d\d)(?:[.,]\d+)?Z?", re.IGNORECASE)
-_LABEL = re.compile(r"_\$!<(.*)>!\$_")
+_LABEL = re.compile(r"_?\$!<(.*)>!\$_?")
 _PASSED_OVER: Final = frozenset({"BEGIN", "END", "VERSION", "PRODID"})
 _NO_YEAR: Final = "X-APPLE-OMIT-YEAR"
 
@@ -51,6 +51,7 @@ class CardReader:
         self._children: list[str] = []
         self._media: list[tuple[str, Media]] = []
         self._mailing: tuple[int, list[str]] = (0, [])
+        self._shown: dict[places.Place, str] = {}
 
     def keep(self, line: str, note: str = "") -> None:
         """Keep a line as text, and say so where it is no ordinary one."""
@@ -169,8 +170,9 @@ class CardReader:
     def _address(self, line: Line) -> bool:
         fields = [", ".join(filter(None, entries)) for entries in self._fields(line.value)]
         parts = [*fields, *[""] * 7][:7]
+        label = unescape(line.parameter("LABEL"))
         if not any(parts):
-            return False
+            return self._label(line, label)
         if parts[1]:  # the extended address has no place of its own
             parts[2], parts[1] = "\r\n".join(part for part in parts[1:3] if part), ""
         for kind, number, whole, place in places.ADDRESSES:
@@ -180,16 +182,21 @@ class CardReader:
                 for one, part in zip(place, parts, strict=True):
                     if one is not None:
                         self._put(one, part)
-                self._text(whole, unescape(line.parameter("LABEL")) or shown_address(parts))
+                self._text(whole, label)
+                self._shown[whole] = shown_address(parts)
                 if "PREF" in line.kinds and not self._mailing[0]:
                     self._mailing = (number, parts)
                 return not any(fields[7:])
         return False
 
     def _address_label(self, line: Line) -> bool:
+        return self._label(line, line.text)
+
+    def _label(self, line: Line, value: str) -> bool:
+        """The whole of an address as it stands on a letter."""
         for kind, _, whole, _ in places.ADDRESSES:
             if kind in line.kinds or not kind:
-                return self._text(whole, line.text)
+                return self._text(whole, value)
         return False
 
     def _organization(self, line: Line) -> bool:
@@ -313,6 +320,8 @@ class CardReader:
             draft.name_text(names.email(place, 2), "SMTP")
             draft.name_text(names.email(place, 3), address)
             draft.name_text(names.email(place, 4), address)
+        for whole, shown in self._shown.items():
+            self._text(whole, shown)
         number, parts = self._mailing
         if number:
             draft.name_integer(names.POSTAL_ADDRESS_ID, number)

@@ -13,13 +13,14 @@ from backups.streams.contacts.places import MEDIA_TYPES
 _GONE: Final = frozenset({"AGENT", "CLASS", "LABEL", "MAILER", "NAME", "PROFILE", "SORT-STRING"})
 """Properties that vCard 4.0 has no more (RFC 6350 appendix A.2)."""
 
-_EDGES: Final = frozenset({"BEGIN", "END", "VERSION", "PRODID"})
+_ONCE: Final = frozenset({"BEGIN", "END", "VERSION", "PRODID", "N"})
+"""What every card has from its writer, and only once."""
 
 
 def written_again(text: str, *, new: bool) -> str:
     """The line for a card of version 4.0 (``new``) or 3.0; empty for one that is damaged."""
     line = parse_line(text)
-    if line is None or line.name in _EDGES:
+    if line is None or line.name in _ONCE:
         return ""
     encoded = line.kinds & {"B", "BASE64"}
     if encoded:
@@ -31,7 +32,7 @@ def written_again(text: str, *, new: bool) -> str:
     if not new:
         return content_line(name, ((k, v) for k, v in line.parameters if v), line.value)
     value = line.value
-    parameters = []
+    parameters: list[tuple[str, tuple[str, ...]]] = []
     for key, values in line.parameters:
         if key == "TYPE":
             kinds = tuple(kind for one in values for kind in one.split(","))

@@ -20,7 +20,7 @@ _FOLD: Final = 75
 _HEAD = re.compile(r"\s*(?:([\w-]+)\.)?([\w/-]+)\s*(?=[;:])", re.ASCII)
 _VALUE_END = re.compile(r"[,;:]")
 _KEY_END = re.compile(r"[=;:]")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\([\\;,:nN\"])")
 _TO_ESCAPE = re.compile(r"([\\;,])")
 _CARET = re.compile(r"\^([n'^])")
 _BREAK = re.compile(r"\r\n|\r|\n")
@@ -176,8 +176,8 @@ def content_line(name: str, parameters: Iterable[tuple[str, tuple[str, ...]]], v
 
 
 def _quoted(value: str) -> str:
-    """A parameter's value, in quotes where it needs them; RFC 6350 has no quote inside them."""
-    value = _BREAK.sub(r"\\n", value).replace('"', "'")
+    """A parameter's value, in quotes where it needs them; a quote in it is that of RFC 6868."""
+    value = _BREAK.sub(r"\\n", value).replace("^", "^^").replace('"', "^'")
     return f'"{value}"' if re.search(r"[,;:]", value) else value
 
 

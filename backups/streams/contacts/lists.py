@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from backups.streams.native import names
 from backups.streams.native.assembly import Draft
 from backups.streams.native.entry_ids import one_off, read_one_off
 from backups.streams.native.fields import Fields, clean
-from backups.streams.native.properties import BINARY, INTEGER32, MULTIPLE
+from backups.streams.native.properties import BINARY, INTEGER32, MULTIPLE, Value
 
 MAX_LISTED: Final = 15_000
 """Bytes from which on the members are in PidLidDistributionListStream instead."""
@@ -46,28 +47,24 @@ def members_of(fields: Fields) -> Iterator[tuple[str, str]]:
     if isinstance(stream, bytes) and len(stream) > _STREAM_HEAD.size:
         pairs = list(_from_stream(stream))
     else:
-        members = fields.named(names.DISTRIBUTION_LIST_MEMBERS)
-        others = fields.named(names.DISTRIBUTION_LIST_ONE_OFF_MEMBERS)
-        left = members if isinstance(members, list) else []
-        right = others if isinstance(others, list) else []
-        count = max(len(left), len(right))
-        filler: list[object] = [b""] * count
-        pairs = list(zip([*left, *filler][:count], [*right, *filler][:count], strict=True))
+        members = _binaries(fields.named(names.DISTRIBUTION_LIST_MEMBERS))
+        others = _binaries(fields.named(names.DISTRIBUTION_LIST_ONE_OFF_MEMBERS))
+        pairs = list(zip_longest(members, others, fillvalue=b""))
     for member, beside in pairs:
-        found = _known(beside) or _known(member)
+        found = read_one_off(beside) or read_one_off(member)
         if found is not None:
             yield clean(found[0]), clean(found[2])
 
 
-def _known(entry_id: object) -> tuple[str, str, str] | None:
-    return read_one_off(entry_id) if isinstance(entry_id, bytes) else None
+def _binaries(value: Value | None) -> list[bytes]:
+    return [entry for entry in value if isinstance(entry, bytes)] if isinstance(value, list) else []
 
 
 def _stream(ids: Sequence[bytes]) -> bytes:
     """PidLidDistributionListStream: a head, three sized values for each member, eight zeros."""
     total = sum(map(len, ids))
     head = _STREAM_HEAD.pack(1, 0, 0, _ALWAYS_A_STREAM, len(ids), total, total, 0)
-    pieces = []
+    pieces: list[bytes] = []
     for entry in ids:
         sized = _SIZE.pack(len(entry)) + entry
         pieces += (sized, sized, _SIZE.pack(0))

@@ -20,7 +20,11 @@ _STARTS: Final = (
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
     (b"OggS", "OGG"),
+    (b"RIFF", "WEBP"),
 )
+_ENCODED_STARTS: Final = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")
+"""JPEG, PNG, GIF and WebP in base64, which some programs write without saying so."""
+
 _SHOWN: Final = frozenset({"PHOTO", "LOGO"})
 
 
@@ -34,7 +38,8 @@ class Media:
 def read_media(line: Line) -> Media | None:
     """The file in a line; None when it is elsewhere, such as at an address, or damaged."""
     uri = _DATA_URI.match(line.value)
-    if uri is None and not line.kinds & {"B", "BASE64"}:
+    encoded = line.kinds & {"B", "BASE64"} or line.parameter("VALUE").upper() == "BINARY"
+    if uri is None and not encoded and not line.value.startswith(_ENCODED_STARTS):
         return None
     compact = _NO_BASE64.sub("", line.value[uri.end() :] if uri else line.value)
     try:

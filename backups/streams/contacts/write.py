@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -140,7 +140,7 @@ class _Card:
             or self._named(names.DISTRIBUTION_LIST_NAME)
             or self._named(names.FILE_UNDER)
             or fields.text(tags.COMPANY_NAME)
-            or next(filter(None, emails), "without a name")
+            or next(filter(None, emails), "")
         )
 
     def _usual_file_name(self) -> str:
@@ -220,8 +220,8 @@ class _Card:
     def _day(self, tag: int, local: PropertyName) -> date | None:
         """The date without a zone where there is one; else the day of which noon is nearest."""
         value = self._fields.named(local)
-        if hasattr(value, "date"):
-            return value.date()  # type: ignore[union-attr,no-any-return]
+        if isinstance(value, datetime):
+            return value.date()
         moment = self._fields.time(tag)
         try:
             return None if moment is None else (moment + _HALF_A_DAY).date()
