@@ -7,9 +7,12 @@ connection and inserted from there, which checks each against the tenant that is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Final
 
 from django.db import connections
+from django.db.models import JSONField
+from psycopg.types.json import Jsonb
 
 from backups.catalog import lexemes
 from backups.catalog.models import ItemVersion
@@ -19,6 +22,9 @@ _IMPORTANT: Final = 2
 _FIELDS: Final = tuple(
     field for field in ItemVersion._meta.local_concrete_fields if not field.primary_key
 )
+_values: Final = attrgetter(*(field.attname for field in _FIELDS))
+# The driver writes every other type of ours as it is.
+_AS_JSON: Final = tuple(isinstance(field, JSONField) for field in _FIELDS)
 _COLUMNS: Final = ", ".join(f'"{field.column}"' for field in _FIELDS)
 _PREPARE: Final = f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_items ON COMMIT DELETE ROWS
@@ -35,20 +41,15 @@ def insert(versions: Iterable[ItemVersion]) -> None:
 
     The rows are not given ids. What another tenant owns is refused by the database.
     """
-    connection = connections[APP]
     tenant = require_tenant()
-    with connection.cursor() as cursor:
+    with connections[APP].cursor() as cursor:
         cursor.execute(_PREPARE)
         with cursor.copy(_COPY) as copy:
             for version in versions:
                 version.tenant_id = version.tenant_id or tenant
                 version.search = vector_of(version)
-                copy.write_row(
-                    [
-                        field.get_db_prep_save(getattr(version, field.attname), connection)
-                        for field in _FIELDS
-                    ]
-                )
+                values = zip(_AS_JSON, _values(version), strict=True)
+                copy.write_row([Jsonb(value) if as_json else value for as_json, value in values])
         cursor.execute(_INSERT)
         cursor.execute("TRUNCATE incoming_items")
 
