@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from icalendar import Alarm, Component
+from icalendar.prop import vBroken
 
 from backups.streams.calendars.component import Entry, Moment
 from backups.streams.native import names
@@ -125,13 +126,18 @@ def _minutes(alarm: Component, start: datetime, end: datetime, local: Moment | N
 
 
 def _trigger(alarm: Component) -> timedelta | datetime | None:
-    found = getattr(alarm.get("TRIGGER"), "dt", None)
+    value = alarm.get("TRIGGER")
+    found = None if isinstance(value, vBroken) else getattr(value, "dt", None)
     return found if isinstance(found, timedelta | datetime) else None
 
 
-def _of_end(alarm: Component) -> bool:
+def _params(alarm: Component) -> dict[str, str]:
     params = getattr(alarm.get("TRIGGER"), "params", {})
-    return str(params.get("RELATED", "START")).upper() == "END"
+    return {str(name).upper(): str(value) for name, value in params.items()}
+
+
+def _of_end(alarm: Component) -> bool:
+    return _params(alarm).get("RELATED", "START").upper() == "END"
 
 
 def _utc(when: datetime, local: Moment | None) -> datetime:
@@ -152,7 +158,7 @@ def _say(entry: Entry, alarms: Sequence[Component], *, made: bool) -> None:
 
 def _is_plain(alarm: Component) -> bool:
     """Whether a reminder says all that the alarm does."""
-    params = getattr(alarm.get("TRIGGER"), "params", {})
+    params = _params(alarm)
     relative = isinstance(_trigger(alarm), timedelta)
     known = {str(name).upper() for name in alarm} <= _PLAIN and not alarm.subcomponents
     display = str(alarm.get("ACTION", "")).upper() == "DISPLAY"

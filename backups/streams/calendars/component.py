@@ -166,7 +166,9 @@ def length(entry: Entry, start: Moment, end_name: str) -> timedelta:
         end = None
     duration = next(iter(entry.values("DURATION")), None)
     if end is not None and not (start.whole_day and end.whole_day):
-        return max(end.utc - start.utc, timedelta())
+        # An end that names no zone is by the clock of the start.
+        until = to_utc(end.local, start.zone) if end.floating else end.utc
+        return max(until - start.utc, timedelta())
     span = getattr(duration, "dt", None)
     if end is not None:
         span = end.local - start.local

@@ -32,6 +32,7 @@ BUSY: Final = {
 """PidLidBusyStatus by its name in X-MICROSOFT-CDO-BUSYSTATUS."""
 
 _MINUTE: Final = timedelta(minutes=1)
+_HALF_DAY: Final = timedelta(hours=12)
 _EXCEPTION_CLASS: Final = "IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}"
 _RECURRENCE_TYPES: Final = {
     Frequency.DAILY: 1,
@@ -124,21 +125,20 @@ def _busy_status(entry: Entry) -> int:
 
 
 def _add_zones(entry: Entry, draft: Draft, start: Moment) -> None:
-    year = start.local.year
     name = FLOATING if start.floating else start.zone_name
     if start.floating:
         entry.notes.append(f"dates without a time zone are read as {start.zone_name}")
-    add_registry_zone(draft, start.zone, name, year)
+    add_registry_zone(draft, start.zone, name, start.local)
     try:
         end = entry.moment("DTEND")
     except MailError:
         end = None
     places: tuple[PropertyName, ...] = (names.ZONE_START, names.ZONE_RECUR)
-    if end is None or end.whole_day or end.zone_name == start.zone_name:
+    if end is None or end.whole_day or end.floating or end.zone_name == start.zone_name:
         places = (names.ZONE_START, names.ZONE_END, names.ZONE_RECUR)
     else:
-        add_zone(draft, (names.ZONE_END,), end.zone, end.zone_name, end.local.year)
-    add_zone(draft, places, start.zone, start.zone_name, year)
+        add_zone(draft, (names.ZONE_END,), end.zone, end.zone_name, end.local)
+    add_zone(draft, places, start.zone, start.zone_name, start.local)
 
 
 def _repeat(
@@ -163,7 +163,7 @@ def _repeat(
             (_change(entry, start, override, draft) for override in overrides),
             key=lambda change: change.start,
         )
-        days = [_local(moment, start).date() for moment in excluded]
+        days = [_original(moment, start).date() for moment in excluded]
         deleted = tuple(sorted(set(days) - {change.original.date() for change in changes}))
         series = Recurrence(pattern, minutes, minutes + span // _MINUTE, deleted, tuple(changes))
         raw = encode(series)
@@ -185,7 +185,7 @@ def _repeat(
 def _keep_dates(entry: Entry, start: Moment, excluded: Sequence[Moment]) -> None:
     """Dates of a series that its pattern can't hold stay as text."""
     minutes = start.local.time()
-    if any(not one.whole_day and _local(one, start).time() != minutes for one in excluded):
+    if any(not one.whole_day and _original(one, start).time() != minutes for one in excluded):
         entry.notes.append("EXDATE names times at which nothing begins; their days are left out")
     if "RDATE" in entry.component:
         entry.keep("RDATE", "a pattern holds no single dates")
@@ -198,6 +198,16 @@ def _local(moment: Moment, series: Moment) -> datetime:
     return moment.utc.astimezone(series.zone).replace(tzinfo=None, fold=0)
 
 
+def _original(moment: Moment, series: Moment) -> datetime:
+    """The occurrence that ``moment`` names, by the clock of the series: of a whole day, the one
+    nearest to a time; of an event with a time, the one on a day."""
+    if series.whole_day:
+        return datetime.combine((moment.local + _HALF_DAY).date(), series.local.time())
+    if moment.whole_day:
+        return datetime.combine(moment.local.date(), series.local.time())
+    return _local(moment, series)
+
+
 def _change(entry: Entry, series: Moment, override: Entry, draft: Draft) -> Change:
     """The change that an override makes to ``series``, the start of ``entry``, and its embedded
     message in ``draft``."""
@@ -206,9 +216,7 @@ def _change(entry: Entry, series: Moment, override: Entry, draft: Draft) -> Chan
     if original is None:
         raise Inexpressible("an override without its date")
     local = _local(start, series)
-    day = _local(original, series)
-    if original.whole_day and not series.whole_day:
-        day = datetime.combine(original.local.date(), series.local.time())
+    day = _original(original, series)
     inner = _appointment(override, start, span, _EXCEPTION_CLASS)
     inner.name_time(names.EXCEPTION_REPLACE_TIME, to_utc(day, series.zone))
     uid = override.text("UID") or override.label

@@ -59,7 +59,8 @@ def journal_entry(entry: Entry) -> Item:
     if start is not None:
         draft.name_time(names.LOG_START, start.utc)
         draft.name_time(names.COMMON_START, start.utc)
-        draft.name_flag(names.ALL_DAY, start.whole_day)
+        if start.whole_day:
+            draft.name_flag(names.ALL_DAY, True)
         _add_zone(entry, draft, start)
     add_files(entry, draft)
     return finish(entry, draft)
@@ -69,9 +70,8 @@ def _add_zone(entry: Entry, draft: Draft, moment: Moment) -> None:
     name = FLOATING if moment.floating else moment.zone_name
     if moment.floating:
         entry.notes.append(f"dates without a time zone are read as {moment.zone_name}")
-    year = moment.local.year
-    add_registry_zone(draft, moment.zone, name, year)
-    add_zone(draft, (names.ZONE_START,), moment.zone, moment.zone_name, year)
+    add_registry_zone(draft, moment.zone, name, moment.local)
+    add_zone(draft, (names.ZONE_START,), moment.zone, moment.zone_name, moment.local)
 
 
 def _add_state(entry: Entry, draft: Draft) -> None:

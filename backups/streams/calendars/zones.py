@@ -23,6 +23,7 @@ from backups.streams.calendars.zone_rules import (
     defined_name,
     defined_rules,
     definition_of,
+    has_daylight,
     registered_rules,
     registry_entry,
 )
@@ -85,19 +86,24 @@ def olson_name(name: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def offsets(zone: tzinfo, year: int) -> Offsets:
     """The zone's offsets in ``year``; of one that changes otherwise than twice, those of July."""
-    middle = _offset(zone, datetime(year, 7, 1))
     changes = _changes(zone, year)
     if len(changes) != 2:
-        return Offsets(-middle)
+        return Offsets(-_offset(zone, datetime(year, 7, 1)))
     low, high = sorted((changes[0][1], changes[1][1]))
     rules = {after: _system_time(moment) for moment, after in changes}
     return Offsets(-low, low - high, rules[low], rules[high]) if low != high else Offsets(-low)
 
 
-def rules_of(zone: tzinfo, first_year: int) -> Rules:
-    """The rules of a zone that has no name in Windows, from ``first_year`` on."""
-    found = [(first_year, offsets(zone, first_year))]
-    for year in range(first_year + 1, min(first_year + _YEARS, 9999)):
+def rules_at(zone: tzinfo, name: str, when: datetime) -> Rules:
+    """The rules of ``zone`` for an item that begins at ``when``, local to it: that of its year,
+    and those of later years when the zone has no name that others know."""
+    one = offsets(zone, when.year)
+    if not has_daylight(one):
+        one = Offsets(-_offset(zone, when))
+    found = [(when.year, one)]
+    if olson_name(name):
+        return found
+    for year in range(when.year + 1, min(when.year + _YEARS, 9999)):
         one = offsets(zone, year)
         if one != found[-1][1]:
             found.append((year, one))
@@ -105,19 +111,17 @@ def rules_of(zone: tzinfo, first_year: int) -> Rules:
 
 
 def add_zone(
-    draft: Draft, places: tuple[PropertyName, ...], zone: tzinfo, name: str, year: int
+    draft: Draft, places: tuple[PropertyName, ...], zone: tzinfo, name: str, when: datetime
 ) -> None:
-    """Write ``zone`` into the definitions ``places`` of an item of ``year``."""
-    known = windows_name(name)
-    rules = [(year, offsets(zone, year))] if olson_name(name) else rules_of(zone, year)
-    whole = definition_of(known, rules)
+    """Write ``zone`` into the definitions ``places`` of an item that begins at ``when``."""
+    whole = definition_of(windows_name(name), rules_at(zone, name, when))
     for place in places:
         draft.name_binary(place, whole)
 
 
-def add_registry_zone(draft: Draft, zone: tzinfo, name: str, year: int) -> None:
+def add_registry_zone(draft: Draft, zone: tzinfo, name: str, when: datetime) -> None:
     """Write ``zone`` as it was known before there were definitions."""
-    draft.name_binary(names.TIME_ZONE_STRUCT, registry_entry(offsets(zone, year)))
+    draft.name_binary(names.TIME_ZONE_STRUCT, registry_entry(rules_at(zone, name, when)[0][1]))
     draft.name_text(names.TIME_ZONE_DESCRIPTION, name)
 
 
