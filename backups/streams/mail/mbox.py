@@ -24,6 +24,7 @@ _ONE_WORD = re.compile(rb"From \S+\s*\Z")
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
 _ADDRESS = re.compile(r"[!-~]+@[!-~]+")
 _UNKNOWN: Final = "MAILER-DAEMON"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_LINE: Final = 1024 * 1024
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
@@ -63,8 +64,7 @@ def split_mbox(raw: bytes) -> Iterator[bytes]:
 
 def _separator(record: IndexRecord) -> bytes:
     address = _ADDRESS.fullmatch(record.sender_address)
-    moment = record.received_at or record.sent_at or 0
-    date = datetime.fromtimestamp(moment // 1_000_000, UTC)
+    date = (record.received_at or record.sent_at or _EPOCH).astimezone(UTC)
     day, month = _DAYS[date.weekday()], _MONTHS[date.month - 1]
     written = f"{day} {month} {date.day:2} {date:%H:%M:%S} {date.year:04}"
     return f"From {address[0] if address else _UNKNOWN} {written}\n".encode()
