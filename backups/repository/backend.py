@@ -17,6 +17,7 @@ from .errors import (
     Damaged,
     NoSpace,
     NotFound,
+    Refused,
     RepositoryError,
     Unavailable,
 )
@@ -26,6 +27,7 @@ Content: TypeAlias = bytes | bytearray | memoryview
 
 _KEY = re.compile(r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Backend(Protocol):
@@ -52,7 +54,7 @@ class Backend(Protocol):
         """Bytes of the object. Raises NotFound."""
 
     def delete(self, key: str) -> None:
-        """Raises NotFound."""
+        """Raises NotFound; Refused when access is denied or the object is locked."""
 
     def free_bytes(self) -> int | None:
         """Bytes that can still be written, or None when the storage does not say."""
@@ -115,7 +117,7 @@ class FolderBackend:
     def list(self, prefix: str) -> Iterator[str]:
         self._require_marker(prefix)
         folder, _, start = prefix.rpartition("/")
-        return self._walk(self.path / folder, f"{folder}/" if folder else "", start)
+        return self._listed(folder, start)
 
     def exists(self, key: str) -> bool:
         try:
@@ -164,22 +166,31 @@ class FolderBackend:
             raise _translated(error, self.path) from error
         return removed
 
-    def _walk(self, folder: Path, prefix: str, start: str) -> Iterator[str]:
+    def _listed(self, folder: str, start: str) -> Iterator[str]:
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            (self.path / folder).stat()
         except FileNotFoundError:
-            self._require_marker(prefix)
+            self._require_marker(folder)
             return
         except OSError as error:
+            raise _translated(error, self.path / folder) from error
+        # From here on a folder that is not there is one that a listing has just shown.
+        yield from self._walk(self.path / folder, f"{folder}/" if folder else "", start)
+
+    def _walk(self, folder: Path, prefix: str, start: str) -> Iterator[str]:
+        try:
+            # By name: a network file system may tell of an entry twice while others come and go.
+            with os.scandir(folder) as found:
+                entries = {e.name: e.is_dir(follow_symlinks=False) for e in found}
+        except OSError as error:
             raise _translated(error, folder) from error
-        for entry in entries:
-            if not entry.name.startswith(start) or entry.name.endswith(durable.TEMPORARY):
+        for name, is_folder in sorted(entries.items()):
+            if not name.startswith(start) or name.endswith(durable.TEMPORARY):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(folder / entry.name, f"{prefix}{entry.name}/", "")
+            if is_folder:
+                yield from self._walk(folder / name, f"{prefix}{name}/", "")
             else:
-                yield prefix + entry.name
+                yield prefix + name
 
     def _make_folders(self, folder: Path) -> None:
         if folder in self._durable_folders:
@@ -189,8 +200,7 @@ class FolderBackend:
         self._durable_folders.add(folder)
 
     def _path(self, key: str) -> Path:
-        if not _KEY.match(key):
-            raise RepositoryError(f"{key!r} can't be the name of an object")
+        require_name(key)
         return self.path / key
 
     def _require_marker(self, key: str) -> None:
@@ -201,6 +211,12 @@ class FolderBackend:
         except OSError as error:
             reason = "no stowage.json there; is the disk mounted?"
             raise Unavailable(f"{self.path}: {reason} ({error.strerror})") from error
+
+
+def require_name(key: str) -> None:
+    """Raises RepositoryError for what leads elsewhere, or could not be a name everywhere."""
+    if not _KEY.match(key):
+        raise RepositoryError(f"{key!r} can't be the name of an object")
 
 
 def _read(descriptor: int, offset: int, wanted: int, key: str) -> bytes:
@@ -214,5 +230,9 @@ def _read(descriptor: int, offset: int, wanted: int, key: str) -> bytes:
 
 
 def _translated(error: OSError, path: Path) -> Unavailable:
-    kind = NoSpace if error.errno in _FULL else Unavailable
+    kind: type[Unavailable] = Unavailable
+    if error.errno in _FULL:
+        kind = NoSpace
+    elif error.errno in _REFUSALS:
+        kind = Refused
     return kind(f"{path}: {error.strerror or error}")

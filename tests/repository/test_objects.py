@@ -1,0 +1,414 @@
+"""The object store backend against moto's server, with a network in between that misbehaves."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from backups.repository import (
+    AlreadyExists,
+    Damaged,
+    FolderBackend,
+    NoSpace,
+    NotARepository,
+    NotFound,
+    Repository,
+    RepositoryError,
+    Unavailable,
+)
+from backups.repository.check import check
+from backups.repository.errors import Refused, UnusablePlace
+from backups.repository.objects import ObjectStoreBackend, Patience
+from backups.repository.place import open_backend
+
+from . import world as world_module
+from .bucket import CREDENTIALS, PAGE, Fault, Front, front_of, moto_server
+from .world import ACME, ANNA, BEN, REPOSITORY, World, raw, read_all
+
+CONTENT = random.Random(8).randbytes(120_000)
+KEY = "tenants/one/packs/ab/abcdef"
+BUCKET = "backups"
+QUICK = Patience(attempts=3, first_pause=0.001, longest_pause=0.001, transfer=20, silence=20)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[str]:
+    with moto_server() as address:
+        yield address
+
+
+@pytest.fixture
+def front(store: str) -> Iterator[Front]:
+    with front_of(store) as front:
+        front.make_bucket(BUCKET)
+        yield front
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"one/{uuid4()}"
+
+
+def backend_at(front: Front, prefix: str, patience: Patience = QUICK) -> ObjectStoreBackend:
+    return ObjectStoreBackend.s3(
+        BUCKET,
+        prefix,
+        endpoint=front.url,
+        region="us-east-1",
+        credentials=CREDENTIALS,
+        patience=patience,
+    )
+
+
+@pytest.fixture
+def bucket(front: Front, prefix: str) -> ObjectStoreBackend:
+    backend = backend_at(front, prefix)
+    Repository.create(backend, REPOSITORY)
+    front.requests.clear()
+    return backend
+
+
+def test_an_object_is_read_whole_and_in_pieces(bucket: ObjectStoreBackend) -> None:
+    bucket.put_immutable(KEY, bytearray(CONTENT))
+    assert bucket.get(KEY) == CONTENT
+    assert bucket.get(KEY, 100, 50) == CONTENT[100:150]
+    assert bucket.get(KEY, len(CONTENT) - 5) == CONTENT[-5:]
+    assert bucket.get(KEY, 7, 0) == b""
+    assert bucket.size(KEY) == len(CONTENT)
+    assert bucket.exists(KEY)
+    assert not bucket.exists("tenants/one/packs/ab/other")
+    with pytest.raises(NotFound):
+        bucket.get("tenants/one/packs/ab/other")
+    assert bucket.free_bytes() is None
+
+
+def test_an_empty_object_and_a_view_are_kept_as_they_are(bucket: ObjectStoreBackend) -> None:
+    bucket.put_immutable("tenants/empty", b"")
+    bucket.put_immutable("tenants/view", memoryview(CONTENT)[10:20])
+    assert bucket.get("tenants/empty") == b""
+    assert bucket.get("tenants/view") == CONTENT[10:20]
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(119_999, 2), (120_001, None), (0, 120_001), (120_001, 0), (5, -1)]
+)
+def test_fewer_bytes_than_wanted_are_damage(
+    bucket: ObjectStoreBackend, offset: int, length: int | None
+) -> None:
+    bucket.put_immutable(KEY, CONTENT)
+    with pytest.raises(Damaged, match=f"{KEY}: too short"):
+        bucket.get(KEY, offset, length)
+
+
+def test_a_read_takes_one_request_and_a_creation_two(
+    front: Front, bucket: ObjectStoreBackend
+) -> None:
+    bucket.put_immutable(KEY, CONTENT)
+    bucket.get(KEY, 100, 50)
+    assert [request.split()[0] for request in front.requests] == ["PUT", "HEAD", "GET"]
+
+
+def test_what_goes_up_is_conditional_signed_and_has_a_checksum(
+    front: Front, bucket: ObjectStoreBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-somebody-else")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of-somebody-else")
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    front.headers.clear()
+    backend_at(front, "other").prepare()
+    bucket.put_immutable(KEY, CONTENT)
+    put = {k.lower(): v for k, v in front.headers[-2].items()}
+    assert put["if-none-match"] == "*"
+    assert put["x-amz-checksum-sha256"] == b64encode(sha256(CONTENT).digest()).decode()
+    assert all("Credential=an-id/" in headers["authorization"] for headers in front.headers)
+    assert "x-amz-security-token" not in put
+
+
+def test_nothing_is_ever_overwritten(bucket: ObjectStoreBackend) -> None:
+    bucket.put_immutable(KEY, b"first")
+    for content in (b"second", b"first", b"first and more"):
+        with pytest.raises(AlreadyExists, match=KEY):
+            bucket.put_immutable(KEY, content)
+    assert bucket.get(KEY) == b"first"
+
+
+def test_a_listing_is_complete_over_many_pages(front: Front, bucket: ObjectStoreBackend) -> None:
+    names = [f"tenants/one/keys/{n:02}" for n in range(3 * PAGE)]
+    for name in (*names, "tenants/one/keysake", "tenants/two/keys/00"):
+        bucket.put_immutable(name, b"x")
+    assert list(bucket.list("tenants/one/keys/")) == names
+    assert list(bucket.list("tenants/one/keys/1")) == names[10:12]
+    assert list(bucket.list("tenants/three/")) == []
+    assert len(list(bucket.list(""))) == len(names) + 3
+    assert list(bucket.list("tenants/one/keys")) == [*names, "tenants/one/keysake"]
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.DENY, Fault.HANG_UP, Fault.FIRST_PAGE_AGAIN])
+def test_a_listing_that_fails_on_its_second_page_is_no_end(
+    front: Front, bucket: ObjectStoreBackend, fault: Fault
+) -> None:
+    for n in range(3 * PAGE):
+        bucket.put_immutable(f"tenants/one/keys/{n:02}", b"x")
+    front.order(fault, "GET continuation-token", times=20)
+    with pytest.raises(Unavailable):
+        list(bucket.list("tenants/one/keys/"))
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.HANG_UP])
+def test_one_failure_of_a_reading_request_is_not_even_noticed(
+    front: Front, bucket: ObjectStoreBackend, fault: Fault
+) -> None:
+    bucket.put_immutable(KEY, CONTENT)
+    for method in ("GET", "HEAD", "DELETE"):
+        front.order(fault, method)
+    assert bucket.get(KEY) == CONTENT
+    assert bucket.size(KEY) == len(CONTENT)
+    bucket.delete(KEY)
+    front.order(fault, "GET list-type")
+    assert list(bucket.list("")) == ["stowage.json"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.REFUSE,
+        Fault.LOSE_ANSWER,
+        Fault.HANG_UP,
+        Fault.CUT_OFF,
+        Fault.CUT_OFF_AND_LOSE_ANSWER,
+        Fault.CONFLICT,
+    ],
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_upload_that_fails_is_done_in_the_end_and_whole(
+    front: Front, bucket: ObjectStoreBackend, fault: Fault, times: int
+) -> None:
+    front.order(fault, "PUT", times=times)
+    bucket.put_immutable(KEY, CONTENT)
+    assert bucket.get(KEY) == CONTENT
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.CUT_OFF, Fault.CONFLICT])
+def test_an_upload_that_never_works_is_unavailable_and_leaves_nothing(
+    front: Front, bucket: ObjectStoreBackend, fault: Fault
+) -> None:
+    front.order(fault, "PUT", times=QUICK.attempts)
+    with pytest.raises(Unavailable, match=KEY):
+        bucket.put_immutable(KEY, CONTENT)
+    assert not bucket.exists(KEY)
+    bucket.put_immutable(KEY, CONTENT)
+    assert bucket.get(KEY) == CONTENT
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.LOSE_ANSWER, Fault.HANG_UP])
+def test_somebody_elses_object_is_not_taken_for_ones_own_after_a_failure(
+    front: Front, prefix: str, bucket: ObjectStoreBackend, fault: Fault
+) -> None:
+    other = backend_at(front, prefix)
+    other.put_immutable(KEY, CONTENT[::-1])
+    front.order(fault, "PUT")
+    with pytest.raises(AlreadyExists):
+        bucket.put_immutable(KEY, CONTENT)
+    assert bucket.get(KEY) == CONTENT[::-1]
+
+
+def test_refusal_and_a_full_store_are_said_at_once(
+    front: Front, bucket: ObjectStoreBackend
+) -> None:
+    front.order(Fault.DENY, "PUT")
+    with pytest.raises(Refused, match=f"{KEY}.*AccessDenied"):
+        bucket.put_immutable(KEY, CONTENT)
+    front.order(Fault.FULL, "PUT")
+    with pytest.raises(NoSpace, match=f"{KEY}.*XMinioStorageFull"):
+        bucket.put_immutable(KEY, CONTENT)
+    assert sum(request.startswith("PUT") for request in front.requests) == 2
+    assert not bucket.exists(KEY)
+
+
+def test_a_store_that_falls_silent_is_given_up(front: Front, prefix: str) -> None:
+    Repository.create(backend_at(front, prefix), REPOSITORY)
+    hasty = backend_at(front, prefix, Patience(2, 0.001, 0.001, transfer=0.3, silence=0.1))
+    front.order(Fault.STALL, "PUT", times=2)
+    with pytest.raises(Unavailable):
+        hasty.put_immutable(KEY, CONTENT)
+    front.order(Fault.STALL, "GET", times=5)
+    with pytest.raises(Unavailable):
+        hasty.get("stowage.json")
+
+
+def test_an_answer_that_breaks_off_never_counts_as_the_object(
+    front: Front, bucket: ObjectStoreBackend
+) -> None:
+    bucket.put_immutable(KEY, CONTENT)
+    front.order(Fault.SHORT_ANSWER, "GET")
+    assert bucket.get(KEY) == CONTENT
+    front.order(Fault.SHORT_ANSWER, "GET", times=30)
+    with pytest.raises((Unavailable, Damaged)):
+        bucket.get(KEY)
+
+
+def test_delete_takes_one_object_and_says_when_it_may_not(
+    front: Front, bucket: ObjectStoreBackend
+) -> None:
+    bucket.put_immutable(KEY, b"x")
+    front.order(Fault.DENY, "DELETE")
+    with pytest.raises(Refused, match=f"{KEY}.*AccessDenied"):
+        bucket.delete(KEY)
+    assert bucket.get(KEY) == b"x"
+    front.order(Fault.LOSE_ANSWER, "DELETE")
+    bucket.delete(KEY)
+    with pytest.raises(NotFound):
+        bucket.delete(KEY)
+
+
+def test_the_wrong_bucket_or_prefix_is_not_an_empty_repository(
+    front: Front, bucket: ObjectStoreBackend
+) -> None:
+    wrong = ObjectStoreBackend.s3(
+        "no-such-bucket", "", endpoint=front.url, region="us-east-1", credentials=CREDENTIALS
+    )
+    with pytest.raises(Unavailable, match="NoSuchBucket"):
+        Repository.open(wrong)
+    with pytest.raises(Unavailable, match="NoSuchBucket"):
+        Repository.create(wrong, REPOSITORY)
+    empty = backend_at(front, "elsewhere")
+    with pytest.raises(NotARepository):
+        Repository.open(empty)
+    for use in (
+        lambda: empty.get(KEY),
+        lambda: empty.exists(KEY),
+        lambda: list(empty.list("tenants/")),
+        lambda: empty.put_immutable(KEY, b"x"),
+        lambda: empty.delete(KEY),
+    ):
+        with pytest.raises(Unavailable, match="right bucket and prefix"):
+            use()
+
+
+def test_creating_refuses_what_is_there(
+    front: Front, prefix: str, bucket: ObjectStoreBackend
+) -> None:
+    with pytest.raises(AlreadyExists):
+        Repository.create(bucket, REPOSITORY)
+    assert Repository.open_or_create(bucket, REPOSITORY).id == REPOSITORY
+    bucket.put_immutable(KEY, b"x")
+    bucket.delete("stowage.json")
+    with pytest.raises(RepositoryError, match="bring it back"):
+        Repository.create(backend_at(front, prefix), ACME)
+
+
+def test_a_store_that_ignores_conditions_is_refused_and_left_as_it_was(
+    front: Front, prefix: str
+) -> None:
+    front.order(Fault.UNCONDITIONAL, "PUT", times=2)
+    backend = backend_at(front, prefix)
+    with pytest.raises(UnusablePlace, match="in spite of If-None-Match"):
+        Repository.create(backend, REPOSITORY)
+    with pytest.raises(NotARepository):
+        Repository.open(backend)
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/.hidden", "a\0b"])
+def test_a_name_that_leads_elsewhere_is_refused(bucket: ObjectStoreBackend, key: str) -> None:
+    for use in (bucket.get, bucket.size, bucket.delete, lambda key: bucket.put_immutable(key, b"")):
+        with pytest.raises(RepositoryError, match="can't be the name"):
+            use(key)
+
+
+def test_two_mailboxes_are_backed_up_and_read_back_by_url_alone(
+    front: Front, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"s3://{BUCKET}/{prefix}?endpoint={front.url}&region=us-east-1"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIALS["access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS["secret_access_key"])
+    monkeypatch.setattr(world_module, "FolderBackend", lambda path: open_backend(url))
+    world = World(tmp_path)
+    world.back_up(ANNA, {"first": raw(CONTENT), "second": raw(b"hello")})
+    world.back_up(BEN, {"copy": raw(CONTENT)})
+    world.back_up(ANNA, {"late": raw(b"sorry")}, removed=["second"])
+    vault = world.reopened()
+    assert read_all(vault, ANNA) == {"first": CONTENT, "late": b"sorry"}
+    assert read_all(vault, ANNA, 1) == {"first": CONTENT, "second": b"hello"}
+    assert read_all(vault, BEN) == {"copy": CONTENT}
+    assert check(world.repository, world.root).findings == []
+    # A listing that ends too early hides the last commits only from those who trust it.
+    for _ in range(PAGE):
+        world.back_up(ANNA, {})
+    front.order(Fault.LAST_PAGE_TOO_EARLY, "GET list-type")
+    assert world.head(ANNA)[0] == 2 + PAGE
+    assert front.orders == []
+
+
+def test_lost_answers_in_a_backup_double_nothing_and_lose_nothing(
+    front: Front, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world_module, "FolderBackend", lambda path: backend_at(front, prefix))
+    world = World(tmp_path)
+    front.order(Fault.LOSE_ANSWER, "PUT", times=40)
+    world.back_up(ANNA, {"first": raw(CONTENT)})
+    world.back_up(ANNA, {"second": raw(CONTENT[::-1])})
+    assert read_all(world.reopened(), ANNA) == {"first": CONTENT, "second": CONTENT[::-1]}
+    assert world.head(ANNA)[0] == 2
+
+
+def _size_in_child(backend: ObjectStoreBackend, answers: object) -> None:
+    try:
+        backend.size("stowage.json")
+    except RepositoryError as error:
+        answers.put(str(error))  # type: ignore[attr-defined]
+
+
+def test_a_forked_child_is_told_instead_of_waiting_for_ever(bucket: ObjectStoreBackend) -> None:
+    fork = multiprocessing.get_context("fork")
+    answers = fork.SimpleQueue()
+    child = fork.Process(target=_size_in_child, args=(bucket, answers))
+    child.start()
+    child.join(10)
+    assert child.exitcode == 0
+    assert "before this process was forked" in answers.get()
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("ftp://host/x", "only folders"),
+        ("file://host/x", "only folders"),
+        ("s3:///prefix", "a bucket is wanted"),
+        ("s3://id:secret@bucket/x", "do not belong into a URL"),
+        ("s3://bucket/x?secret_access_key=y", "unknown: secret_access_key"),
+        ("s3://bucket/x#y", "unknown: y"),
+        ("s3://bucket/../x", "small letters"),
+        ("s3://bucket/x?endpoint=host:9000", "endpoint must be like"),
+        ("s3://bucket/x?endpoint=http://id:secret@host", "endpoint must be like"),
+        ("s3://bucket/x?endpoint=http://[host", "endpoint must be like"),
+        ("http://[bucket", "Invalid"),
+    ],
+)
+def test_a_place_that_makes_no_sense_is_refused_with_the_reason(place: str, why: str) -> None:
+    with pytest.raises(UnusablePlace, match=why) as refused:
+        open_backend(place, CREDENTIALS)
+    assert "secret@" not in str(refused.value)
+
+
+def test_a_bucket_without_credentials_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(UnusablePlace, match="no access_key_id"):
+        open_backend("s3://bucket/x")
+    with pytest.raises(UnusablePlace, match="no secret_access_key"):
+        open_backend("s3://bucket/x", {"access_key_id": "x"})
+
+
+def test_paths_and_file_urls_are_folders(tmp_path: Path) -> None:
+    for place in (tmp_path / "a b", str(tmp_path / "a b"), f"file://{tmp_path}/a%20b"):
+        backend = open_backend(place)
+        assert isinstance(backend, FolderBackend)
+        assert backend.path == tmp_path / "a b"
