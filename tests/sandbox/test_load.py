@@ -1,9 +1,10 @@
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
-from backups.streams import item_view
+from backups.streams import item_view, read_vcard, to_msg
 from sandbox import sample
 from sandbox.load import load_folder, split_mbox
 from sandbox.store import Store
@@ -94,6 +95,42 @@ def test_events_contacts_and_tasks_go_to_the_folders_of_their_kind(
         ("Contacts", "IPF.Contact"): 2,
         ("Tasks", "IPF.Task"): 1,
     }
+
+
+def test_outlook_files_are_loaded_or_refused_with_a_reason(
+    store: Store, mailboxes: list[str], tmp_path: Path
+):
+    (tmp_path / "mail").mkdir()
+    (contact,) = read_vcard(CARD)
+    assert contact.payload is not None
+    (tmp_path / "mail" / "anna.msg").write_bytes(to_msg(contact.payload))
+    (tmp_path / "mail" / "broken.msg").write_bytes(b"not a compound file")
+    (tmp_path / "mail" / "winmail.dat").write_bytes(b"nothing")
+    report = load_folder(store, mailboxes, tmp_path / "mail")
+    assert {refusal.name for refusal in report.refused} == {"broken.msg", "winmail.dat"}
+    folders = [folder for mailbox in mailboxes for folder in store.folders(mailbox)]
+    assert {folder.name for folder in folders if folder.items} == {"Contacts"}
+
+
+@pytest.mark.corpus
+def test_a_store_comes_into_one_mailbox_with_its_folders(
+    store: Store, mailboxes: list[str], tmp_path: Path
+):
+    corpus = os.environ.get("STOWAGE_CORPUS", "")
+    stores = list(Path(corpus).rglob("dist-list.pst")) if corpus else []
+    if not stores:
+        pytest.skip("STOWAGE_CORPUS names no unpacked corpus")
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "outlook.pst").write_bytes(stores[0].read_bytes())
+    report = load_folder(store, mailboxes, tmp_path / "mail")
+    assert report.refused == []
+    held = {
+        mailbox: {folder.name: folder.type for folder in store.folders(mailbox) if folder.items}
+        for mailbox in mailboxes
+    }
+    assert [found for found in held.values() if found] == [
+        {"Calendar": "IPF.Appointment", "Contacts": "IPF.Contact", "Freebusy Data": "IPF.Note"}
+    ]
 
 
 def test_mail_is_spread_the_same_way_each_time(tmp_path: Path):

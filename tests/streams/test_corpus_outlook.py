@@ -94,6 +94,15 @@ def test_written_message_files_have_the_properties_of_their_streams():
         assert to_msg(again.payload) == written, path
 
 
+def test_items_of_stores_become_message_files_with_the_same_properties():
+    for path in corpus_files("pst"):
+        for found in items_of(path):
+            assert found.made.payload is not None
+            ours = seen_in_item(in_unicode(read_item(found.made.payload)))
+            theirs = seen_in_file(to_msg(found.made.payload))
+            assert all_differences(ours, theirs) == [], (path, found.made.label)
+
+
 def test_another_library_opens_written_message_files_strictly():
     for path, payload, item in message_files():
         with tempfile.NamedTemporaryFile(suffix=".msg") as file:
@@ -170,6 +179,25 @@ def test_stores_give_all_their_items_with_their_folders():
         assert counts == STORES[path.name], path
         if path.name == "testPST_variousBodyTypes.pst":
             assert {item.folder for item in items_of(path)} == {("Inbox", "tmp")}
+
+
+def folders_of(folder: object) -> Iterator[object]:
+    yield folder
+    for inner in folder.sub_folders:  # type: ignore[attr-defined]
+        yield from folders_of(inner)
+
+
+def test_stores_give_as_many_items_as_their_folders_count():
+    """PidTagContentCount, which Outlook keeps; search folders (type 3) list items of others."""
+    for path in corpus_files("pst"):
+        store = pypff.file()
+        store.open(str(path))
+        counted = 0
+        for folder in folders_of(store.get_root_folder()):
+            if folder.identifier & 0x1F == 2:  # type: ignore[attr-defined]
+                row = folder.get_record_set(0)  # type: ignore[attr-defined]
+                counted += row.get_entry_by_type(0x3602, 3).get_data_as_integer()
+        assert len(items_of(path)) == counted, path
 
 
 def messages_of(folder: object) -> Iterator[object]:
