@@ -78,8 +78,10 @@ class Download:
         reader, problems = VersionReader(self.tenant_id), list[str]()
         for line, version in self._versions():
             try:
-                yield _payload(reader, version)
-            except Unavailable as error:
+                payload = _payload(reader, version)
+                streams.open_stream(payload)
+                yield payload
+            except (Unavailable, streams.StreamError) as error:
                 problems.append(f"{'/'.join(line.folder)}/{line.subject}: {error}")
         if problems:
             message = EmailMessage()

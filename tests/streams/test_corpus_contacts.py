@@ -20,10 +20,13 @@ from backups.streams import (
     item_view,
     open_stream,
     read_item,
+    read_store,
     read_vcard,
     write_item,
     write_vcf,
 )
+from backups.streams.contacts.lists import checksum
+from backups.streams.native import names
 
 from .conftest import corpus_files
 
@@ -154,6 +157,22 @@ def test_a_contact_read_again_from_its_card_says_the_same(version: str):
             assert again.payload is not None, (path, again.reason)
             before, after = shown(made.payload), shown(again.payload)
             assert before == after, path
+
+
+def test_the_checksum_of_a_list_is_the_one_that_outlook_wrote():
+    lists = [
+        read_item(entry.made.payload)
+        for path in corpus_files("pst")
+        if path.name in ("dist-list.pst", "passworded.pst")
+        for entry in read_store(path)
+        if entry.item_class == "IPM.DistList"
+    ]
+    assert len(lists) == 2
+    for item in lists:
+        entries = item.named(names.DISTRIBUTION_LIST_MEMBERS).value
+        assert checksum(entries) == item.named(names.DISTRIBUTION_LIST_CHECKSUM).value
+        raw = write_vcf(write_item(item), version="4.0")
+        assert b"X-CN=contact name 1:mailto:contact1@rjohnson.id.au" in raw.replace(b"\r\n ", b"")
 
 
 def shown(payload: bytes) -> list[tuple[str, str]]:

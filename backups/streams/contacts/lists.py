@@ -12,7 +12,7 @@ from backups.streams.native import names
 from backups.streams.native.assembly import Draft
 from backups.streams.native.entry_ids import one_off, read_one_off
 from backups.streams.native.fields import Fields, clean
-from backups.streams.native.properties import BINARY, INTEGER32, MULTIPLE, Value
+from backups.streams.native.properties import BINARY, MULTIPLE, Value
 
 MAX_LISTED: Final = 15_000
 """Bytes from which on the members are in PidLidDistributionListStream instead."""
@@ -20,21 +20,30 @@ MAX_LISTED: Final = 15_000
 _STREAM_HEAD = struct.Struct("<HHIIIIII")
 _SIZE = struct.Struct("<I")
 _ALWAYS_A_STREAM: Final = 1
+_INVERTED: Final = 0xFFFFFFFF
 
 
 def add_members(draft: Draft, members: Sequence[tuple[str, str]]) -> None:
     """Put (name, mail address) of each member into the list, as one-off entry ids."""
     ids = [one_off(clean(name or address), "SMTP", clean(address)) for name, address in members]
-    checksum = 0
-    for entry in ids:
-        checksum = zlib.crc32(entry, checksum)
     if sum(map(len, ids)) >= MAX_LISTED:
         draft.name_binary(names.DISTRIBUTION_LIST_STREAM, _stream(ids))
         return
-    signed = checksum - (1 << 32) if checksum >> 31 else checksum
-    draft.named.append((names.DISTRIBUTION_LIST_CHECKSUM, INTEGER32, signed))
+    draft.name_integer(names.DISTRIBUTION_LIST_CHECKSUM, checksum(ids))
     for name in (names.DISTRIBUTION_LIST_MEMBERS, names.DISTRIBUTION_LIST_ONE_OFF_MEMBERS):
         draft.named.append((name, MULTIPLE | BINARY, ids))
+
+
+def checksum(ids: Sequence[bytes]) -> int:
+    """PidLidDistributionListChecksum of the members' entry ids, as a signed integer.
+
+    CRC-32 that begins with zero and is not inverted at its end, as Outlook has it.
+    """
+    crc = _INVERTED
+    for entry in ids:
+        crc = zlib.crc32(entry, crc)
+    crc ^= _INVERTED
+    return crc - (1 << 32) if crc >> 31 else crc
 
 
 def members_of(fields: Fields) -> Iterator[tuple[str, str]]:

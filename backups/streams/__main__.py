@@ -1,0 +1,5 @@
+import sys
+
+from backups.streams.command import main
+
+sys.exit(main())
