@@ -156,11 +156,11 @@ def extended(change: Change, writer: int) -> bytes:
     return raw + struct.pack("<I", len(left.second_block)) + left.second_block
 
 
-def read_changes(reader: Reader, writer: int) -> tuple[tuple[Change, ...], bytes]:
-    """The exceptions and ReservedBlock1. Older writers end after ExceptionInfo."""
+def read_changes(reader: Reader, writer: int) -> tuple[tuple[Change, ...], bytes | None]:
+    """The exceptions and ReservedBlock1; None for it where a writer ends after ExceptionInfo."""
     found = [_read_short(reader) for _ in range(reader.number("<H"))]
     if not reader.left:
-        return tuple(_change(known, {}, {}) for known in found), b""
+        return tuple(_change(known, {}, {}) for known in found), None
     block = reader.block()
     return tuple(_read_extended(reader, known, writer) for known in found), block
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from icalendar import Component, vRecur
+from icalendar import Component, vRecur, vText
+from icalendar.prop import vBroken
 
 from backups.streams.calendars.common import importance_of
 from backups.streams.native import names, tags
@@ -51,7 +52,10 @@ def add_kept(component: Component, fields: Fields, kept: Component) -> None:
         if name in _ELSEWHERE:
             continue
         for one in found if isinstance(found, list) else [found]:
-            if name not in _SINGLE or name not in component:
+            if isinstance(one, vBroken):
+                # As it stands, other readers would refuse the whole file.
+                component.add(f"x-stowage-{name}", vText(str(one)), encode=False)
+            elif name not in _SINGLE or name not in component:
                 component.add(name, one, encode=False)
     for inner in kept.subcomponents:
         if inner.name != "VALARM":

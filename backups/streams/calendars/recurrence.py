@@ -130,6 +130,8 @@ class Recurrence:
 
     The rest is as it was read: the lists of days where they are not what ``deleted`` and
     ``changes`` give, the version of the writer, the reserved blocks and what follows them.
+    ``parts`` counts what comes after ExceptionInfo: some writers leave out the last block, or the
+    extended exceptions, too.
     """
 
     pattern: Pattern
@@ -143,7 +145,7 @@ class Recurrence:
     versions: tuple[int, int] = field(default=(0x3006, _WRITER), compare=False, repr=False)
     blocks: tuple[bytes, bytes] = field(default=(b"", b""), compare=False, repr=False)
     rest: bytes = field(default=b"", compare=False, repr=False)
-    short: bool = field(default=False, compare=False, repr=False)
+    parts: int = field(default=2, compare=False, repr=False)
 
 
 def encode(series: Recurrence) -> bytes:
@@ -157,16 +159,12 @@ def encode(series: Recurrence) -> bytes:
                 *(short(change) for change in series.changes),
             )
         )
-        if series.short:
-            return raw
-        return raw + b"".join(
-            (
-                _block(series.blocks[0]),
-                *(extended(change, writer) for change in series.changes),
-                _block(series.blocks[1]),
-                series.rest,
-            )
-        )
+        if series.parts:
+            raw += _block(series.blocks[0])
+            raw += b"".join(extended(change, writer) for change in series.changes)
+        if series.parts > 1:
+            raw += _block(series.blocks[1]) + series.rest
+        return raw
     except struct.error as error:
         raise ValueError(f"the recurrence does not fit its structure: {error}") from error
 
@@ -199,9 +197,9 @@ def decode(raw: bytes) -> Recurrence:
     pattern, days = _read_pattern(reader)
     versions = reader.number(), reader.number()
     start, end = reader.number(), reader.number()
-    changes, block = read_changes(reader, versions[1])
-    ends_here = not reader.left
-    last_block = b"" if ends_here else reader.block()
+    changes, first_block = read_changes(reader, versions[1])
+    parts = 0 if first_block is None else 2 if reader.left else 1
+    last_block = reader.block() if reader.left else b""
     found = _left_out(days[0], changes)
     series = Recurrence(pattern, start, end, found, changes)
     return Recurrence(
@@ -212,9 +210,9 @@ def decode(raw: bytes) -> Recurrence:
         changes,
         None if _days(series) == days else days,
         versions,
-        (block, last_block),
+        (first_block or b"", last_block),
         reader.rest(),
-        ends_here,
+        parts,
     )
 
 
