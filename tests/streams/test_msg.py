@@ -354,6 +354,15 @@ def test_streams_that_share_their_sectors_do_not_multiply_the_file():
     assert len(made.payload) < 3 * len(raw)
 
 
+def test_a_file_whose_list_of_properties_is_empty_is_no_item():
+    raw = to_msg(payload_of(Item([Property.of(0x3FDE, INTEGER32, 1)])))
+    with opened(raw) as file:
+        listed = file.openstream("__properties_version1.0").read()
+    class_name = "__substg1.0_001A001F".encode("utf-16-le")
+    damaged = raw.replace(listed, bytes(len(listed))).replace(class_name, b"x" * len(class_name))
+    assert read_msg(damaged).reason == "it holds nothing that can be read"
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [

@@ -6,8 +6,10 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from backups.streams.errors import MailError
 from backups.streams.native import tags
-from backups.streams.native.item import Item
+from backups.streams.native.assembly import SERVER_BUILD
+from backups.streams.native.item import Item, write_item
 from backups.streams.native.properties import (
     BINARY,
     CODE_PAGE,
@@ -128,6 +130,13 @@ def without_twins(properties: Iterable[Property]) -> list[Property]:
     for prop in properties:
         found.setdefault((prop.kind if prop.name else prop.tag, prop.name), prop)
     return list(found.values())
+
+
+def stream_of(item: Item) -> bytes:
+    """The stream of an item; MailError when there is nothing in it."""
+    if not (item.properties or item.recipients or item.attachments):
+        raise MailError("it holds nothing that can be read")
+    return write_item(item, build=SERVER_BUILD)
 
 
 def label_of(item: Item) -> str:

@@ -17,9 +17,8 @@ from uuid import UUID
 from backups.streams.errors import MailError
 from backups.streams.made import Made
 from backups.streams.native import tags
-from backups.streams.native.assembly import SERVER_BUILD
 from backups.streams.native.fields import note
-from backups.streams.native.item import Attachment, Item, Recipient, write_item
+from backups.streams.native.item import Attachment, Item, Recipient
 from backups.streams.native.properties import (
     BINARY,
     FIXED_SIZES,
@@ -40,6 +39,7 @@ from backups.streams.outlook.incoming import (
     declared_page,
     multiple,
     single,
+    stream_of,
     without_twins,
 )
 
@@ -74,7 +74,7 @@ def read_msg(raw: bytes) -> Made:
     """The same, with notes of what the stream could not take over; never raises."""
     try:
         reader = _Reader(read_compound(raw))
-        payload = write_item(reader.item(), build=SERVER_BUILD)
+        payload = stream_of(reader.item())
     except MailError as error:
         return Made("message", reason=str(error))
     return Made("message", payload, notes=tuple(reader.notes))

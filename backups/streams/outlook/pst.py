@@ -17,9 +17,9 @@ from typing import Final
 from backups.streams.errors import MailError
 from backups.streams.made import Made
 from backups.streams.native import tags
-from backups.streams.native.assembly import SERVER_BUILD, text
+from backups.streams.native.assembly import text
 from backups.streams.native.fields import note
-from backups.streams.native.item import Attachment, Item, Recipient, write_item
+from backups.streams.native.item import Attachment, Item, Recipient
 from backups.streams.native.properties import (
     BINARY,
     BOOLEAN,
@@ -39,6 +39,7 @@ from backups.streams.outlook.incoming import (
     label_of,
     multiple,
     single,
+    stream_of,
     without_twins,
 )
 
@@ -105,7 +106,7 @@ def _items(folder: libpff.Handle, names: tuple[str, ...]) -> Iterator[StoreItem]
             reader = _Reader()
             try:
                 item = reader.item(child)
-                payload = write_item(item, build=SERVER_BUILD)
+                payload = stream_of(item)
             except MailError as error:
                 yield StoreItem(names, "", Made(label, reason=str(error)))
                 continue
