@@ -13,9 +13,9 @@ from backups.streams import StreamError, from_ics, from_mime, from_msg, from_vca
 OFFICE_ITEMS: Final = 1_000
 """Mails of the office set at most: it is there for the mean, not for the number."""
 
-_SIZES: Final = (6, 12, 20, 32, 48, 70, 100, 180, 350)
+_SIZES: Final = (6, 12, 20, 32, 48, 70, 100, 170, 320)
 """KiB of an office's attachments, the small ones more often: slides, tables, letters, pictures."""
-_POOL: Final = 40
+_POOL: Final = 45
 _SEED: Final = 20_261_123
 
 
@@ -49,7 +49,7 @@ def office(folder: Path) -> Iterator[bytes]:
     """Streams of mails with attachments as offices send them: a third have one to three, which
     are compressed files and so look like random bytes. The same for the same folder."""
     chance = random.Random(_SEED)
-    pool = [chance.randbytes(chance.choice(_SIZES) * 1024) for _ in range(_POOL)]
+    pool = [chance.randbytes(_SIZES[n % len(_SIZES)] * 1024) for n in range(_POOL)]
     mails = [path for path in files(folder) if path.suffix == ".eml"]
     for path in mails[:: max(len(mails) // OFFICE_ITEMS, 1)]:
         raw = path.read_bytes()
