@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from icalendar import Component, vRecur, vText
@@ -56,10 +57,18 @@ def add_kept(component: Component, fields: Fields, kept: Component) -> None:
                 # As it stands, other readers would refuse the whole file.
                 component.add(f"x-stowage-{name}", vText(str(one)), encode=False)
             elif name not in _SINGLE or name not in component:
+                _say_days(one)
                 component.add(name, one, encode=False)
     for inner in kept.subcomponents:
         if inner.name != "VALARM":
             component.add_component(inner)
+
+
+def _say_days(value: object) -> None:
+    """A list of days says that it is one, which lines of some writers leave out."""
+    days = [getattr(one, "dt", None) for one in getattr(value, "dts", [])]
+    if days and not any(isinstance(day, datetime | tuple) for day in days):
+        getattr(value, "params", {})["VALUE"] = "DATE"
 
 
 def _agree(component: Component, fields: Fields, kept: Component) -> None:

@@ -144,8 +144,8 @@ class RuleZone(tzinfo):
     def fromutc(self, when: datetime) -> datetime:
         offsets = self._offsets(when.year)
         standard = timedelta(minutes=-offsets.bias)
-        for offset in (standard - timedelta(minutes=offsets.daylight_bias), standard):
-            for fold in (0, 1):
+        for fold in (0, 1):
+            for offset in (standard - timedelta(minutes=offsets.daylight_bias), standard):
                 local = (when + offset).replace(fold=fold)
                 if self.utcoffset(local) == offset:
                     return local

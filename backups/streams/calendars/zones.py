@@ -158,7 +158,9 @@ def is_floating(fields: Fields) -> bool:
 
 
 def _by_rules(name: str, rules: Rules) -> tzinfo:
-    shown = "".join(letter for letter in name if letter.isprintable() and letter != '"').strip()
+    # Readers disagree on whether a TZID is escaped; without these letters they needn't.
+    shown = "".join(letter for letter in name if letter.isprintable() and letter not in '",;\\')
+    shown = shown.strip()
     if len(rules) == 1 and rules[0][1] == Offsets(0) and shown in ("", "UTC", FLOATING):
         return UTC
     return RuleZone(shown or "Customized Time Zone", rules)
