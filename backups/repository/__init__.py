@@ -5,7 +5,9 @@ A library: no Django, no database. Whoever uses it keeps leases, heads and the b
 
 from .backend import Backend, FolderBackend
 from .blobs import BlobRef, PackClass
-from .chain import MailboxState, StoredCommit
+from .chain import StoredCommit
+from .checkpoints import Checkpoint, FolderVersion
+from .commits import NO_COMMIT, Commit, CommitKind, Expired, Hold
 from .errors import (
     AlreadyExists,
     ChainBroken,
@@ -23,16 +25,15 @@ from .errors import (
 from .keys import RootKey, TenantKeys, new_key, unwrap_key, wrap_key
 from .packs import Location, StoredPack
 from .records import (
-    NO_COMMIT,
-    Commit,
-    CommitKind,
     FaultRecord,
     FolderRecord,
     ItemRecord,
+    Point,
     decode_references,
     encode_references,
 )
 from .repository import Repository
+from .state import MailboxState
 from .vault import Vault
 from .writer import Locate, Writer, located
 
@@ -42,13 +43,17 @@ __all__ = [
     "Backend",
     "BlobRef",
     "ChainBroken",
+    "Checkpoint",
     "Commit",
     "CommitExists",
     "CommitKind",
     "Damaged",
+    "Expired",
     "FaultRecord",
     "FolderBackend",
     "FolderRecord",
+    "FolderVersion",
+    "Hold",
     "ItemRecord",
     "Locate",
     "Location",
@@ -57,6 +62,7 @@ __all__ = [
     "NotARepository",
     "NotFound",
     "PackClass",
+    "Point",
     "Repository",
     "RepositoryError",
     "RootKey",

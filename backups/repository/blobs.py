@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from backups.parts import MAX_PART, Role
 
+from .dictionaries import NONE, Dictionary
 from .envelope import NONCE, STORED, TAG, ZSTD, ZSTD_LEVEL, decompress
 from .errors import Damaged, UnsupportedFormat
 from .keys import KEY, TenantKeys
@@ -33,7 +34,8 @@ MAGIC = b"STWB"
 VERSION = 1
 ID = 32
 CHECKSUM = 16
-NO_DICTIONARY = 0
+SMALL = 64 * 1024
+"""Only shorter blobs use a dictionary; longer ones have words enough of their own."""
 
 _BOUND = struct.Struct("<4sBBBBIII32s12s")
 HEADER = _BOUND.size + CHECKSUM
@@ -79,6 +81,11 @@ def class_of(role: Role) -> PackClass:
     return PackClass.ATTACHMENT if role is Role.ATTACHMENT else PackClass.SKELETON
 
 
+def may_use_dictionary(pack_class: PackClass, length: int) -> bool:
+    """``length``: bytes of plaintext."""
+    return pack_class is PackClass.SKELETON and length < SMALL
+
+
 class BlobCodec:
     """Makes blobs for one tenant. Not safe for use by several threads at once."""
 
@@ -87,6 +94,7 @@ class BlobCodec:
         # HKDF-SHA256 (RFC 5869): extract once, expand one block per blob.
         self._extracted = hmac.digest(bytes(32), keys.blob_secret, "sha256")
         self._compressor = zstd.ZstdCompressor(level=ZSTD_LEVEL)
+        self._with_dictionary: tuple[Dictionary, zstd.ZstdCompressor] | None = None
 
     def reference(self, plaintext: bytes) -> BlobRef:
         """``plaintext`` has at most 4 MiB."""
@@ -96,8 +104,16 @@ class BlobCodec:
         key = hmac.digest(self._extracted, info + b"\x01", "sha256")
         return BlobRef(self._id(plaintext), key, len(plaintext))
 
-    def seal(self, ref: BlobRef, pack_class: PackClass, plaintext: bytes) -> bytes:
-        packed = self._compressor.compress(plaintext, zstd.ZstdCompressor.FLUSH_FRAME)
+    def seal(
+        self,
+        ref: BlobRef,
+        pack_class: PackClass,
+        plaintext: bytes,
+        dictionary: Dictionary | None = None,
+    ) -> bytes:
+        """``dictionary`` is used where the format allows it and it makes the blob smaller."""
+        usable = dictionary if may_use_dictionary(pack_class, len(plaintext)) else None
+        packed = self._compressor_with(usable).compress(plaintext, zstd.ZstdCompressor.FLUSH_FRAME)
         compression = ZSTD if len(packed) < len(plaintext) else STORED
         body = packed if compression == ZSTD else plaintext
         nonce = secrets.token_bytes(NONCE)
@@ -107,7 +123,7 @@ class BlobCodec:
             pack_class,
             compression,
             0,
-            NO_DICTIONARY,
+            usable.number if usable and compression == ZSTD else NONE,
             ref.length,
             len(body) + TAG,
             ref.id,
@@ -116,23 +132,45 @@ class BlobCodec:
         ciphertext = AESGCM(ref.key).encrypt(nonce, body, head)
         return b"".join((head, _checksum(head, ciphertext), ciphertext))
 
-    def open(self, ref: BlobRef, blob: bytes | memoryview, name: str) -> bytes:
-        """The plaintext of a whole blob. Raises Damaged and UnsupportedFormat, naming ``name``."""
+    def open(
+        self,
+        ref: BlobRef,
+        blob: bytes | memoryview,
+        name: str,
+        dictionary: Dictionary | None = None,
+    ) -> bytes:
+        """The plaintext of a whole blob; ``dictionary`` is the one that its header names.
+
+        Raises Damaged and UnsupportedFormat, naming ``name``.
+        """
         header = read_header(blob, name)
         verify_checksum(header, blob, name)
         if header.id != ref.id or header.length != ref.length:
             raise Damaged(name, f"holds blob {header.id.hex()}, not {ref.id.hex()}")
-        if header.dictionary != NO_DICTIONARY:
-            raise UnsupportedFormat(name, f"needs dictionary {header.dictionary}")
+        if header.dictionary != (dictionary.number if dictionary else NONE):
+            raise Damaged(name, f"blob {ref.id.hex()} needs dictionary {header.dictionary}")
         head = bytes(blob[: _BOUND.size])
         try:
             body = AESGCM(ref.key).decrypt(header.nonce, blob[HEADER : header.size], head)
         except InvalidTag as error:
             raise Damaged(name, f"blob {ref.id.hex()} does not decrypt") from error
-        plaintext = body if header.compression == STORED else decompress(body, ref.length, name)
+        frames = dictionary.frames if dictionary else None
+        if header.compression == STORED:
+            plaintext = body
+        else:
+            plaintext = decompress(body, ref.length, name, frames)
         if len(plaintext) != ref.length or self._id(plaintext) != ref.id:
             raise Damaged(name, f"blob {ref.id.hex()} decrypts to something else")
         return plaintext
+
+    def _compressor_with(self, dictionary: Dictionary | None) -> zstd.ZstdCompressor:
+        if dictionary is None:
+            return self._compressor
+        if self._with_dictionary is None or self._with_dictionary[0] is not dictionary:
+            digested = dictionary.frames.as_digested_dict
+            compressor = zstd.ZstdCompressor(level=ZSTD_LEVEL, zstd_dict=digested)
+            self._with_dictionary = (dictionary, compressor)
+        return self._with_dictionary[1]
 
     def _id(self, plaintext: bytes) -> bytes:
         return blake3.blake3(plaintext, key=self._id_key).digest()
@@ -152,6 +190,8 @@ def read_header(blob: bytes | memoryview, name: str) -> BlobHeader:
         raise Damaged(name, "the blob's header makes no sense")
     if length > MAX_PART or not TAG <= stored <= MAX_PART + TAG:
         raise Damaged(name, "the blob's header claims an impossible length")
+    if dictionary and not (compression == ZSTD and number == PackClass.SKELETON and length < SMALL):
+        raise Damaged(name, "the blob's header names a dictionary that such a blob never uses")
     checksum = bytes(blob[_BOUND.size : HEADER])
     return BlobHeader(
         PackClass(number), compression, dictionary, length, stored, blob_id, nonce, checksum

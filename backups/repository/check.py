@@ -8,10 +8,10 @@ from uuid import UUID
 
 from . import layout, packs
 from .chain import StoredCommit
+from .commits import CommitKind
 from .errors import Damaged, NotFound, RepositoryError, Unavailable, Unreadable, WrongKey
 from .keys import RootKey
 from .packs import Location
-from .records import CommitKind
 from .repository import Repository
 from .vault import Vault
 from .writer import located

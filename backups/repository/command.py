@@ -18,7 +18,6 @@ from uuid import UUID
 
 from . import browse, layout
 from .backend import FolderBackend
-from .chain import MailboxState
 from .check import Report, check
 from .errors import (
     Damaged,
@@ -32,7 +31,9 @@ from .errors import (
 from .export import Export
 from .keys import RootKey
 from .packs import Location
+from .records import Point
 from .repository import Repository
+from .state import MailboxState
 from .vault import Vault
 from .writer import Locate, located
 
@@ -97,7 +98,7 @@ class Session:
                 else:
                     yield vault, mailbox, state
 
-    def points(self) -> Iterator[tuple[Vault, UUID, list[browse.Point]]]:
+    def points(self) -> Iterator[tuple[Vault, UUID, list[Point]]]:
         for vault, mailbox in self.mailboxes():
             for found in self._attempt(browse.points, vault, mailbox):
                 yield vault, mailbox, found

@@ -1,4 +1,4 @@
-"""Sealed records: what is encrypted as one piece (commits, pack directories, references).
+"""Sealed records: what is encrypted as one piece (commits, segments, directories).
 
     magic 4 | version u8 | compression u8 | plaintext length u32 | nonce 12 | ciphertext and tag
 
@@ -67,9 +67,11 @@ def unseal(magic: bytes, key: bytes, bound: bytes, sealed: bytes, name: str) -> 
     return body if compression == STORED else decompress(body, length, name)
 
 
-def decompress(body: bytes, length: int, name: str) -> bytes:
+def decompress(
+    body: bytes, length: int, name: str, dictionary: zstd.ZstdDict | None = None
+) -> bytes:
     """Exactly ``length`` bytes out of one zstd frame; never more memory than that. Damaged."""
-    decompressor = zstd.ZstdDecompressor()
+    decompressor = zstd.ZstdDecompressor(zstd_dict=dictionary)
     try:
         plaintext = decompressor.decompress(body, max_length=length)
     except zstd.ZstdError as error:

@@ -10,9 +10,9 @@ from typing import Self
 from uuid import UUID
 
 from .browse import folder_path
-from .chain import MailboxState
 from .errors import Damaged, RepositoryError
 from .records import ItemRecord
+from .state import MailboxState
 from .vault import Vault
 from .writer import Locate
 

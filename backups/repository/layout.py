@@ -16,6 +16,12 @@ TENANTS = "tenants/"
 _PACK = re.compile(r"^tenants/[0-9a-f-]{36}/packs/([0-9a-f]{2})/([0-9a-f]{64})$")
 _COMMIT = re.compile(r"^tenants/[0-9a-f-]{36}/commits/([0-9a-f-]{36})/([0-9]{10})$")
 _MAILBOX_KEY = re.compile(r"^tenants/[0-9a-f-]{36}/keys/mailbox-([0-9a-f-]{36})\.([0-9]+)$")
+_DICTIONARY = re.compile(r"^tenants/[0-9a-f-]{36}/dictionaries/([0-9]{10})$")
+_SEGMENT = re.compile(r"^tenants/[0-9a-f-]{36}/segments/([0-9a-f-]{36})/([0-9a-f]{64})$")
+_RECOVERY = re.compile(r"^tenants/[0-9a-f-]{36}/keys/recovery\.([0-9]+)$")
+_DESTRUCTION = re.compile(
+    r"^tenants/[0-9a-f-]{36}/keys/(?:tenant|mailbox-([0-9a-f-]{36}))\.(destroying|destroyed)$"
+)
 _TENANT_KEY = re.compile(r"^tenants/[0-9a-f-]{36}/keys/tenant\.([0-9]+)$")
 
 
@@ -33,6 +39,34 @@ def tenant_key(tenant: UUID, version: int) -> str:
 
 def mailbox_key(tenant: UUID, mailbox: UUID, version: int) -> str:
     return f"{keys_prefix(tenant)}mailbox-{mailbox}.{version}"
+
+
+def recovery_key(tenant: UUID, version: int) -> str:
+    return f"{keys_prefix(tenant)}recovery.{version}"
+
+
+def destruction_key(tenant: UUID, mailbox: UUID | None, *, finished: bool) -> str:
+    """``mailbox`` None: the tenant's keys."""
+    what = "tenant" if mailbox is None else f"mailbox-{mailbox}"
+    return f"{keys_prefix(tenant)}{what}.{'destroyed' if finished else 'destroying'}"
+
+
+def dictionaries_prefix(tenant: UUID) -> str:
+    return f"{TENANTS}{tenant}/dictionaries/"
+
+
+def dictionary_key(tenant: UUID, number: int) -> str:
+    return f"{dictionaries_prefix(tenant)}{number:010d}"
+
+
+def segments_prefix(tenant: UUID, mailbox: UUID | None = None) -> str:
+    prefix = f"{TENANTS}{tenant}/segments/"
+    return prefix if mailbox is None else f"{prefix}{mailbox}/"
+
+
+def segment_key(tenant: UUID, mailbox: UUID, segment: str) -> str:
+    """``segment`` is the SHA-256 of the object in hexadecimal."""
+    return f"{segments_prefix(tenant, mailbox)}{segment}"
 
 
 def packs_prefix(tenant: UUID) -> str:
@@ -77,6 +111,34 @@ def tenant_key_of(key: str) -> int | None:
     """Version of the tenant's wrapped keys, or None when ``key`` is not such a name."""
     found = _TENANT_KEY.match(key)
     return int(found[1]) if found else None
+
+
+def recovery_of(key: str) -> int | None:
+    """Version of the recovery copy, or None when ``key`` is not such a name."""
+    found = _RECOVERY.match(key)
+    return int(found[1]) if found else None
+
+
+def destruction_of(key: str) -> tuple[UUID | None, bool] | None:
+    """Mailbox (None: the tenant) and whether finished, or None for any other name."""
+    found = _DESTRUCTION.match(key)
+    if not found:
+        return None
+    mailbox = uuid_of(found[1]) if found[1] else None
+    return None if found[1] and mailbox is None else (mailbox, found[2] == "destroyed")
+
+
+def dictionary_of(key: str) -> int | None:
+    """Number of the dictionary, or None when ``key`` is not such a name."""
+    found = _DICTIONARY.match(key)
+    return int(found[1]) if found and 1 <= int(found[1]) <= 0xFFFF_FFFF else None
+
+
+def segment_of(key: str) -> tuple[UUID, str] | None:
+    """Mailbox and segment, or None when ``key`` is not a segment's name."""
+    found = _SEGMENT.match(key)
+    mailbox = uuid_of(found[1]) if found else None
+    return (mailbox, found[2]) if found and mailbox else None
 
 
 def uuid_of(text: str) -> UUID | None:

@@ -5,8 +5,9 @@
     directory: a sealed record (envelope.py, magic "STWD") under the tenant's metadata key
     directory length u32 | blobs u32 | SHA-256 of all before these 44 bytes | magic "STWE"
 
-The pack's name is the SHA-256 of the whole object. The directory is msgpack: the
-class, and a list of [id, offset, length] in order of offset; its context binds tenant and offset.
+The pack's name is the SHA-256 of the whole object. The directory is msgpack: the class, a list of
+[id, offset, length] in order of offset, and the dictionaries that its blobs need by number; its
+context binds tenant and offset.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uuid import UUID
 
 import msgpack
 
-from . import envelope
+from . import dictionaries, envelope
 from .blobs import (
     HEADER,
     ID,
@@ -30,6 +31,7 @@ from .blobs import (
     read_header,
     verify_checksum,
 )
+from .dictionaries import Dictionary
 from .errors import Damaged, UnsupportedFormat
 
 LIMIT = 32 * 1024 * 1024
@@ -63,6 +65,8 @@ class StoredPack:
     pack_class: PackClass
     size: int
     blobs: list[Entry] = field(repr=False)
+    dictionaries: dict[int, bytes] = field(default_factory=dict, repr=False)
+    """Copies of those that its blobs need."""
 
 
 class PackBuilder:
@@ -71,37 +75,53 @@ class PackBuilder:
     def __init__(self, pack_class: PackClass, tenant: UUID, metadata_key: bytes) -> None:
         self.pack_class = pack_class
         self.entries: list[Entry] = []
+        self._dictionaries: dict[int, bytes] = {}
         self._tenant = tenant
         self._metadata_key = metadata_key
         self._content = bytearray(_HEAD.pack(MAGIC, VERSION, pack_class, 0))
 
-    def has_room(self, plaintext_length: int) -> bool:
+    @property
+    def uses_dictionaries(self) -> bool:
+        return bool(self._dictionaries)
+
+    def has_room(self, plaintext_length: int, dictionary: Dictionary | None = None) -> bool:
         """Whether a blob of so many bytes keeps the pack under its limit."""
         blob = HEADER + plaintext_length + envelope.TAG
         directory = _ENTRY * (len(self.entries) + 2) + _TRAILER.size
-        return len(self._content) + blob + directory <= LIMIT
+        carried = {number: len(content) for number, content in self._dictionaries.items()}
+        if dictionary is not None:
+            carried[dictionary.number] = len(dictionary.content)
+        return len(self._content) + blob + directory + sum(carried.values()) <= LIMIT
 
-    def add(self, codec: BlobCodec, ref: BlobRef, plaintext: bytes) -> None:
+    def add(
+        self, codec: BlobCodec, ref: BlobRef, plaintext: bytes, dictionary: Dictionary | None = None
+    ) -> None:
         """Append, then read back from the pack's own memory and compare. Raises Damaged."""
-        blob = codec.seal(ref, self.pack_class, plaintext)
+        blob = codec.seal(ref, self.pack_class, plaintext, dictionary)
+        if (used := read_header(blob, "pack in memory").dictionary) and dictionary:
+            self._dictionaries[used] = dictionary.content
+        else:
+            dictionary = None
         offset = len(self._content)
         self._content += blob
         with memoryview(self._content) as whole, whole[offset:] as written:
-            if codec.open(ref, written, "pack in memory") != plaintext:
+            if codec.open(ref, written, "pack in memory", dictionary) != plaintext:
                 raise Damaged("pack in memory", f"blob {ref.id.hex()} does not read back")
         self.entries.append((ref.id, offset, len(blob)))
 
     def finish(self) -> tuple[StoredPack, bytearray]:
         """The pack as it is to be stored. The builder can't be used after this."""
         bound = _directory_context(self._tenant, len(self._content))
-        listing = msgpack.packb([int(self.pack_class), self.entries])
+        listing = msgpack.packb([int(self.pack_class), self.entries, self._dictionaries])
         directory = envelope.seal(DIRECTORY_MAGIC, self._metadata_key, bound, listing)
         content = self._content
         content += directory
         digest = hashlib.sha256(content)
         content += _TRAILER.pack(len(directory), len(self.entries), digest.digest(), END_MAGIC)
         digest.update(content[-_TRAILER.size :])
-        pack = StoredPack(digest.hexdigest(), self.pack_class, len(content), self.entries)
+        pack = StoredPack(
+            digest.hexdigest(), self.pack_class, len(content), self.entries, self._dictionaries
+        )
         return pack, content
 
 
@@ -141,12 +161,12 @@ def read_trailer(tail: bytes | memoryview, pack_size: int, name: str) -> Trailer
 
 def read_directory(
     sealed: bytes, trailer: Trailer, start: int, *, tenant: UUID, metadata_key: bytes, name: str
-) -> tuple[PackClass, list[Entry]]:
+) -> tuple[PackClass, list[Entry], dict[int, bytes]]:
     """``start``: offset of the directory in the pack. Raises Damaged and UnsupportedFormat."""
     bound = _directory_context(tenant, start)
     listing = envelope.unseal(DIRECTORY_MAGIC, metadata_key, bound, sealed, name)
     try:
-        number, entries = msgpack.unpackb(listing)
+        number, entries, carried = msgpack.unpackb(listing, strict_map_key=False)
         pack_class = PackClass(number)
         entries = [(blob_id, offset, length) for blob_id, offset, length in entries]
     except (ValueError, TypeError, msgpack.UnpackException) as error:
@@ -160,7 +180,7 @@ def read_directory(
         position += length
     if position != start or len(entries) != trailer.blobs:
         raise Damaged(name, "the directory does not cover the pack")
-    return pack_class, entries
+    return pack_class, entries, dictionaries.copies(carried, name)
 
 
 def scan(pack: bytes | memoryview, pack_id: str, name: str) -> list[BlobHeader]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from backups.parts import Recipe, RecipeError, join
 
-from . import layout, packs
-from .blobs import BlobCodec, BlobRef
-from .errors import Damaged, NotFound
+from . import dictionaries, layout, packs
+from .blobs import BlobCodec, BlobRef, read_header
+from .dictionaries import NONE, Dictionaries, Dictionary
+from .errors import Damaged, NotFound, RepositoryError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 ONE_READ = 8 * 1024 * 1024
 """Neighbouring blobs are fetched together up to this many bytes."""
 
+COPIES = 8
+"""Packs whose dictionaries are kept in memory, where the dictionaries' own objects don't serve."""
+
 
 class Reader:
     """Reads one tenant's packs. Not safe for use by several threads at once."""
@@ -32,6 +36,8 @@ class Reader:
         self._tenant = tenant
         self._metadata_key = keys.metadata_key
         self._codec = BlobCodec(keys)
+        self._dictionaries = Dictionaries(backend, tenant, keys.metadata_key)
+        self._copies: dict[tuple[str, int], Dictionary] = {}
 
     def item(self, recipe: Recipe, refs: Sequence[BlobRef], sha256: bytes, locate: Locate) -> bytes:
         """The exact bytes of the item. Raises Damaged, naming pack and blob."""
@@ -60,7 +66,7 @@ class Reader:
         trailer = packs.read_trailer(tail, size, name)
         start = size - packs.TRAILER - trailer.directory
         sealed = self._backend.get(name, start, trailer.directory)
-        pack_class, entries = packs.read_directory(
+        pack_class, entries, carried = packs.read_directory(
             sealed,
             trailer,
             start,
@@ -68,7 +74,7 @@ class Reader:
             metadata_key=self._metadata_key,
             name=name,
         )
-        return packs.StoredPack(pack, pack_class, size, entries)
+        return packs.StoredPack(pack, pack_class, size, entries, carried)
 
     def _fetch(
         self, run: list[tuple[bytes, Location]], wanted: dict[bytes, BlobRef]
@@ -86,7 +92,28 @@ class Reader:
             start = location.offset - first.offset
             blob = view[start : start + location.length]
             here = f"{name} at {location.offset}"
-            yield blob_id, self._codec.open(wanted[blob_id], blob, here)
+            yield blob_id, self._open(wanted[blob_id], blob, here, first.pack)
+
+    def _open(self, ref: BlobRef, blob: memoryview, here: str, pack: str) -> bytes:
+        """With the dictionary's object, or where that does not serve with the pack's own copy."""
+        number = read_header(blob, here).dictionary
+        if number == NONE:
+            return self._codec.open(ref, blob, here)
+        try:
+            return self._codec.open(ref, blob, here, self._dictionaries.get(number))
+        except RepositoryError:
+            return self._codec.open(ref, blob, here, self._copy(pack, number))
+
+    def _copy(self, pack: str, number: int) -> Dictionary:
+        if (pack, number) not in self._copies:
+            name = layout.pack_key(self._tenant, pack)
+            content = self.pack(pack).dictionaries.get(number)
+            if content is None:
+                raise Damaged(name, f"lacks dictionary {number}, which its blobs need")
+            while len(self._copies) >= COPIES:
+                del self._copies[next(iter(self._copies))]
+            self._copies[pack, number] = dictionaries.copy_of(number, content, name)
+        return self._copies[pack, number]
 
 
 def _neighbours(found: dict[bytes, Location]) -> Iterator[list[tuple[bytes, Location]]]:

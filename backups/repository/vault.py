@@ -11,12 +11,16 @@ from backups.parts import Recipe
 from . import envelope, layout
 from .backend import Backend
 from .blobs import BlobRef
-from .chain import Chain, MailboxState, StoredCommit
+from .chain import Chain, StoredCommit, Tip
+from .checkpoints import Checkpoint
+from .commits import Commit
 from .errors import AlreadyExists, Damaged, RepositoryError, WrongKey
 from .keys import RootKey, TenantKeys
 from .packs import Location, StoredPack
 from .reader import Reader
-from .records import Commit
+from .records import ItemRecord
+from .state import MailboxState
+from .training import Clock, now
 from .writer import Locate, Writer
 
 SEAL_MAGIC = b"STWS"
@@ -35,6 +39,7 @@ class Vault:
         self._keys = keys
         self._mailbox_key = mailbox_key
         self._reader = Reader(backend, tenant, keys)
+        self._tips: dict[UUID, Tip] = {}
 
     def save_keys(self, wrapped: bytes, version: int = 1) -> None:
         """Keep the escrow copy of the tenant's wrapped keys; the same bytes again are fine.
@@ -51,8 +56,9 @@ class Vault:
             raise WrongKey(name, "not the key that the mailbox is written with")
         self._save_once(name, wrapped)
 
-    def writer(self, locate: Locate) -> Writer:
-        return Writer(self._backend, self.tenant, self._keys, locate)
+    def writer(self, locate: Locate, clock: Clock = now) -> Writer:
+        """``clock`` tells how old dictionaries are."""
+        return Writer(self._backend, self.tenant, self._keys, locate, clock)
 
     def read_item(
         self, recipe: Recipe, refs: Sequence[BlobRef], sha256: bytes, locate: Locate
@@ -89,8 +95,14 @@ class Vault:
         return index
 
     def write_commit(self, commit: Commit) -> bytes:
-        """Returns the object's hash. Raises CommitExists, ChainBroken; ValueError for nonsense."""
-        return self._chain(commit.mailbox).write(commit)
+        """Returns the object's hash. Adds a checkpoint when one is due.
+
+        Raises CommitExists, ChainBroken; Damaged when the commit before is; ValueError for
+        nonsense.
+        """
+        tip = self._chain(commit.mailbox).write(commit, self._tips.get(commit.mailbox))
+        self._tips[commit.mailbox] = tip
+        return tip.hash
 
     def read_commit(self, mailbox: UUID, sequence: int) -> StoredCommit | None:
         """None when the number is not filled. Raises Damaged."""
@@ -101,8 +113,25 @@ class Vault:
         return self._chain(mailbox).commits(after)
 
     def state(self, mailbox: UUID, sequence: int | None = None) -> MailboxState:
-        """The mailbox after that commit, or after all. Raises Damaged, NotFound."""
+        """The mailbox after that commit, or after all, less what has expired since.
+
+        Raises Damaged; NotFound for a commit that is not there, or is before the newest checkpoint
+        and no restore point that is still offered.
+        """
         return self._chain(mailbox).state(sequence)
+
+    def latest_point(self, mailbox: UUID) -> int | None:
+        """The newest restore point that is still offered. Raises Damaged."""
+        return self._chain(mailbox).latest_point()
+
+    def versions(
+        self, mailbox: UUID, checkpoint: Checkpoint
+    ) -> Iterator[tuple[int, int | None, ItemRecord]]:
+        """Each item version of a checkpoint: from which commit on, before which one, and what.
+
+        For whoever follows a chain that begins at a checkpoint. Raises Damaged.
+        """
+        return self._chain(mailbox).versions(checkpoint)
 
     def sequences(self, mailbox: UUID) -> list[int]:
         """Numbers of the commits that a listing shows, in order; needs no mailbox key."""

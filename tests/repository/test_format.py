@@ -66,7 +66,7 @@ class Reader:
         start = len(pack) - 44 - length
         bound = context("pack-directory", ACME, number=start)
         directory = unseal(b"STWD", pack[start:-44], self.metadata_key, bound)
-        number, entries = msgpack.unpackb(directory)
+        number, entries, dictionaries = msgpack.unpackb(directory, strict_map_key=False)
         assert (number, len(entries)) == (pack_class, count)
         for blob_id, offset, size in entries:
             self.blobs[blob_id] = pack[offset : offset + size]

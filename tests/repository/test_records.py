@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import string
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,21 +16,30 @@ from hypothesis import strategies as st
 from backups.parts import PLAIN, Coding, Layout, Recipe, Transfer
 from backups.repository import (
     BlobRef,
+    Checkpoint,
     Commit,
     CommitKind,
     Damaged,
+    Expired,
     FaultRecord,
     FolderRecord,
+    FolderVersion,
+    Hold,
     ItemRecord,
     PackClass,
+    Point,
     TenantKeys,
     UnsupportedFormat,
     decode_references,
     encode_references,
     envelope,
-    records,
 )
+from backups.repository import commits as records
 from backups.repository.blobs import BlobCodec
+from backups.repository.commits import Base
+from backups.repository.segments import Segment
+
+from .world import MORNING
 
 KEY = bytes(range(32))
 CODEC = BlobCodec(TenantKeys(KEY, KEY, KEY, KEY))
@@ -64,11 +74,44 @@ indexes = st.dictionaries(text, values | st.lists(text, max_size=3), max_size=5)
 items = st.builds(ItemRecord, text, text, text, text, counts, hashes, recipes, references, indexes)
 folders = st.builds(FolderRecord, text, st.none() | text, strange_text, text, st.none() | text)
 faults = st.builds(FaultRecord, text, text, strange_text, counts)
+expired = st.builds(
+    Expired, st.lists(counts, max_size=3), st.lists(st.tuples(text, counts), max_size=3)
+)
+holds = st.builds(Hold, st.uuids(), strange_text, st.booleans())
+segments_ = st.builds(Segment, hashes, counts, hashes)
+intervals = st.integers(1, 2**20)
+folder_versions = st.builds(
+    lambda first, more, folder: FolderVersion(first, more and first + more, folder),
+    intervals,
+    st.none() | intervals,
+    folders,
+)
+points = st.builds(
+    Point,
+    counts,
+    times,
+    st.uuids(),
+    counts,
+    counts,
+    counts,
+    st.dictionaries(text, counts | text, max_size=2),
+)
+checkpoints = st.builds(
+    Checkpoint,
+    counts,
+    st.lists(segments_, max_size=3),
+    st.lists(folder_versions, max_size=3),
+    st.dictionaries(text, text, max_size=3),
+    st.lists(faults, max_size=2),
+    st.lists(points, max_size=2),
+    st.dictionaries(st.uuids(), text, max_size=2),
+)
+bases = st.builds(Base, st.just(0), counts, counts)
 commits = st.builds(
     Commit,
     mailbox=st.uuids(),
     sequence=st.integers(1, 9_999_999_999),
-    kind=st.sampled_from(CommitKind),
+    kind=st.sampled_from([CommitKind.PARTIAL, CommitKind.COMPLETE, CommitKind.VOID]),
     previous=hashes,
     run=st.uuids(),
     taken_at=times,
@@ -79,13 +122,43 @@ commits = st.builds(
     cursors=st.dictionaries(text, st.none() | text, max_size=3),
     faults=st.lists(faults, max_size=3),
     coverage=st.dictionaries(text, counts | text, max_size=3),
+    base=bases,
+    checkpoint=st.none() | checkpoints,
+)
+expiries = st.builds(
+    lambda commit, what: dataclasses.replace(commit, kind=CommitKind.EXPIRY, expired=what),
+    commits,
+    expired,
+)
+placed = st.builds(
+    lambda commit, hold: dataclasses.replace(commit, kind=CommitKind.HOLD, hold=hold),
+    commits,
+    holds,
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(commits)
+@given(commits | expiries | placed)
 def test_a_commit_survives_the_way_to_disk(commit: Commit) -> None:
-    assert records.decode(records.encode(commit), "it") == commit
+    there_and_back = records.decode(records.encode(commit), "it")
+    assert there_and_back == commit
+    assert there_and_back.base == commit.base
+    assert there_and_back.checkpoint == commit.checkpoint
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(CommitKind), st.none() | expired, st.none() | holds)
+def test_only_its_own_kind_of_commit_expires_or_holds(
+    kind: CommitKind, what: Expired | None, hold: Hold | None
+) -> None:
+    commit = Commit(UUID(int=1), 1, kind, bytes(32), UUID(int=2), MORNING, expired=what, hold=hold)
+    fits = (what is not None) == (kind is CommitKind.EXPIRY)
+    fits &= (hold is not None) == (kind is CommitKind.HOLD)
+    if fits:
+        assert records.decode(records.encode(commit), "it") == commit
+    else:
+        with pytest.raises(ValueError, match="no other"):
+            records.encode(commit)
 
 
 @settings(max_examples=100, deadline=None)
@@ -147,9 +220,17 @@ def test_a_commit_without_one_of_its_fields_is_refused(name: str) -> None:
         records.decode(content, "it")
 
 
-@pytest.mark.parametrize("changes", [{"version": 2}, {"segments": [b"s"]}])
-def test_a_commit_from_the_future_is_refused_as_such(changes: dict[str, object]) -> None:
+def test_a_commit_from_the_future_is_refused_as_such() -> None:
+    later = {**WHOLE, "version": 2, "more": "than this version knows"}
     with pytest.raises(UnsupportedFormat):
+        records.decode(msgpack.packb(later, datetime=True), "it")
+
+
+@pytest.mark.parametrize("changes", [{"more": 1}, {"version": 0}, {"base": [1, 0, 0]}])
+def test_a_commit_with_what_its_version_does_not_have_is_damaged(
+    changes: dict[str, object],
+) -> None:
+    with pytest.raises(Damaged):
         records.decode(msgpack.packb({**WHOLE, **changes}, datetime=True), "it")
 
 
