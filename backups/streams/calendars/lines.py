@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from icalendar import Component, vRecur, vText
@@ -67,7 +67,7 @@ def add_kept(component: Component, fields: Fields, kept: Component) -> None:
 def _say_days(value: object) -> None:
     """A list of days says that it is one, which lines of some writers leave out."""
     days = [getattr(one, "dt", None) for one in getattr(value, "dts", [])]
-    if days and not any(isinstance(day, datetime | tuple) for day in days):
+    if days and all(isinstance(day, date) and not isinstance(day, datetime) for day in days):
         getattr(value, "params", {})["VALUE"] = "DATE"
 
 
