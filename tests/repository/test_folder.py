@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -25,7 +26,7 @@ from backups.repository import (
 )
 from backups.repository.check import check
 
-from .disk import Disk, PowerCut, full
+from .disk import Disk, PowerCut, fates, full
 from .world import ACME, ANNA, REPOSITORY, World, raw, read_all
 
 CONTENT = random.Random(6).randbytes(120_000)
@@ -183,32 +184,29 @@ def test_content_is_synced_before_its_name_and_the_name_after(folder: FolderBack
 
 
 def test_a_power_cut_at_any_call_leaves_the_object_whole_or_absent(tmp_path: Path) -> None:
-    outcomes = []
-    for step in range(100):
-        backend = FolderBackend(tmp_path / f"{step}" / "repository")
+    outcomes = set()
+    for call in range(100):
+        backend = FolderBackend(tmp_path / f"{call}" / "repository")
         Repository.create(backend, REPOSITORY)
         disk = Disk(backend.path)
-        disk.fail_at = step
+        disk.fail_at = call
         returned = False
-        with disk.installed():
-            try:
-                backend.put_immutable(KEY, CONTENT)
-                returned = True
-            except PowerCut:
-                pass
-        disk.crash()
-        after = FolderBackend(backend.path)
-        present = after.exists(KEY)
-        assert after.get(KEY) == CONTENT if present else not returned
-        if not present:
-            after.put_immutable(KEY, CONTENT)
+        with disk.installed(), contextlib.suppress(PowerCut):
+            backend.put_immutable(KEY, CONTENT)
+            returned = True
+        for fate in fates(seeds=3):
+            disk.left_behind(fate, left := tmp_path / f"{call}" / fate.name)
+            after = FolderBackend(left)
+            present = after.exists(KEY)
+            outcomes.add((returned, present))
+            assert present or not returned
+            if not present:
+                after.put_immutable(KEY, CONTENT)
             assert after.get(KEY) == CONTENT
-        outcomes.append((returned, present))
         if returned:
             break
-    assert outcomes[0] == (False, False)
-    assert outcomes[-1] == (True, True)
-    assert len(outcomes) > 10
+    assert call > 10
+    assert outcomes == {(False, False), (False, True), (True, True)}
 
 
 @pytest.mark.parametrize("forgotten", ["sync file", "sync folder"])
@@ -228,32 +226,15 @@ def test_the_disk_of_these_tests_does_lose_what_is_not_synced(
     disk.fsync = forgetful  # type: ignore[method-assign]
     with disk.installed():
         backend.put_immutable(KEY, CONTENT)
-    disk.crash()
-    after = FolderBackend(backend.path)
-    assert not after.exists(KEY) or after.get(KEY) != CONTENT
-
-
-def test_a_power_cut_at_any_call_of_a_backup_loses_nothing_committed(tmp_path: Path) -> None:
-    for step in range(200):
-        world = World(tmp_path / f"{step}" / "repository")
-        world.back_up(ANNA, {"first": raw(b"safe")})
-        disk = Disk(world.path)
-        disk.fail_at = step
-        done = False
-        with disk.installed():
-            try:
-                world.back_up(ANNA, {"second": raw(CONTENT)})
-                done = True
-            except PowerCut:
-                pass
-        disk.crash()
-        found = read_all(world.reopened(), ANNA)
-        assert found in ({"first": b"safe"}, {"first": b"safe", "second": CONTENT})
-        assert len(found) == 2 or not done
-        assert check(Repository.open(FolderBackend(world.path)), world.root).findings == []
-        if done:
-            return
-    pytest.fail("the backup never came to its end")
+    lost = set()
+    for fate in fates(seeds=0):
+        disk.left_behind(fate, left := tmp_path / fate.name)
+        after = FolderBackend(left)
+        if not after.exists(KEY) or after.get(KEY) != CONTENT:
+            lost.add(fate.name)
+    names = {"nothing survives", "content survives, names do not"}
+    contents = {"names survive, content does not", "names survive, content is zeros"}
+    assert lost == (names if forgotten == "sync folder" else contents | {"nothing survives"})
 
 
 def test_a_full_disk_at_any_call_is_said_with_the_path(tmp_path: Path) -> None:
