@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from backups.streams import (
     item_view,
     normalised_digest,
     open_stream,
-    to_eml,
     write_item,
 )
 from backups.streams.native.properties import BINARY, TIME, Property
@@ -23,6 +21,8 @@ from backups.streams.native.tags import CREATION_TIME, LAST_MODIFICATION_TIME
 from .samples import SENT
 
 pytestmark = pytest.mark.corpus
+
+CLASSES = ("IPM.Note", "REPORT.IPM.Note.", "IPM.Schedule.Meeting.")
 
 REFUSED = {
     "apache__james-project/server/apps/distributed-pop3-app/src/test/resources/attachment.eml": (
@@ -41,7 +41,7 @@ def test_every_mail_becomes_a_stream_and_comes_back(mails: list[Path]) -> None:
             refused[path.as_posix().split("/mail/", 1)[1]] = str(error)
             continue
         stream = open_stream(payload)
-        assert stream.summary().item_class == "IPM.Note", path
+        assert stream.summary().item_class.startswith(CLASSES), path
         assert stream.index().notes == (), path
         item = stream.cut()
         assert join(item.recipe, [part.data for part in item.parts]) == payload, path
@@ -68,17 +68,8 @@ def test_the_digest_of_real_mail_outlives_an_import(mails: list[Path]) -> None:
         assert normalised_digest(imported) == normalised_digest(payload), path
 
 
-def test_real_mail_is_viewed_and_written_as_mail(mails: list[Path]) -> None:
-    """The parser that reads the files again is Python's own, which has read the originals too."""
+def test_real_mail_is_viewed_without_a_note(mails: list[Path]) -> None:
+    """But of signatures that are none: how the mail is written is in test_corpus_mail.py."""
     for path in mails[::10]:
-        raw = path.read_bytes()
-        payload = from_mime(raw)
-        view = item_view(payload)
-        again = message_from_bytes(to_eml(payload))
-        original = message_from_bytes(raw.lstrip())
-        assert view.notes == (), path
-        for name in ("Message-ID", "Date"):
-            if str(original[name]).isascii():
-                assert str(again[name]).split() == str(original[name]).split(), path
-        attached = [p for p in again.walk() if p.get_content_disposition() is not None]
-        assert len(attached) >= len(view.attachments), path
+        view = item_view(from_mime(path.read_bytes()))
+        assert all("S/MIME" in note for note in view.notes), path

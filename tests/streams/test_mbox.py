@@ -62,7 +62,7 @@ def test_an_item_without_sender_and_date_gets_a_line_all_the_same() -> None:
 
 
 def test_a_line_longer_than_what_is_held_is_quoted_once() -> None:
-    long = b"Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/x\n\n"
+    long = b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/x\n\n"
     line = b"From " + b"x" * 3_000_000 + b"From "
 
     written = b"".join(write_mbox([from_mime(long + line + b"\n--b--\n")]))

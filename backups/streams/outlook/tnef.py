@@ -314,12 +314,14 @@ def _ordered(properties: list[Property]) -> list[Property]:
 
 
 def _whole(attachment: Attachment, number: int) -> Attachment:
-    """``attachment`` with what every attachment has."""
-    method = tags.ATTACH_EMBEDDED if attachment.embedded is not None else tags.ATTACH_BY_VALUE
-    added = [integer(tags.ATTACH_METHOD, method)]
-    found = [prop for prop in attachment.properties if prop.id != tags.ATTACH_NUMBER]
-    added.insert(0, integer(tags.ATTACH_NUMBER, number))
-    return Attachment(_ordered([*found, *added]), attachment.embedded)
+    """``attachment`` with what every attachment has, and without the bytes that stand in for a
+    message where a reader knows none."""
+    embedded = attachment.embedded
+    method = tags.ATTACH_EMBEDDED if embedded is not None else tags.ATTACH_BY_VALUE
+    left = {tags.ATTACH_NUMBER} | ({tags.ATTACH_DATA} if embedded is not None else set())
+    found = [prop for prop in attachment.properties if prop.id not in left]
+    added = [integer(tags.ATTACH_NUMBER, number), integer(tags.ATTACH_METHOD, method)]
+    return Attachment(_ordered([*found, *added]), embedded)
 
 
 def _string(value: bytes, page: int) -> str:
