@@ -16,6 +16,7 @@ from backups.streams.native.assembly import (
 )
 from backups.streams.native.properties import BINARY, MULTIPLE
 from sandbox.items import from_stream
+from tenants.models import Tenant
 from tests.restores.conftest import Visit
 from tests.streams.samples import BUILD
 from tests.streams.test_views import MEMBERS, compressed, draft, signed_message
@@ -46,6 +47,8 @@ def test_an_event_shows_attendees_recurrence_and_changed_occurrences(visit: Visi
         recipient(1, 2, "Ben", "ben@a.example"),
     ]
     made.recipients[1].properties.append(integer(tags.RECIPIENT_TRACK_STATUS, 4))
+    owned = Tenant.objects.using("owner").filter(pk=visit.world.id)
+    assert owned.update(time_zone="Asia/Tokyo") == 1
     shown = page(visit, made, "Stand-up", "calendar")
     assert "Every week on Monday, 5 times" in shown
     assert "<td>optional</td><td>declined</td>" in shown
@@ -53,8 +56,7 @@ def test_an_event_shows_attendees_recurrence_and_changed_occurrences(visit: Visi
     assert "Café" in shown
     assert "Bring cake" in shown
     assert "W. Europe Standard Time: UTC+01:00" in shown
-    # The tenant's zone, not the event's and not UTC.
-    assert '<time datetime="2026-05-04T' in shown
+    assert '<time datetime="2026-05-04T17:00:00+09:00"' in shown
 
 
 def test_the_members_of_a_list_are_named(visit: Visit) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from backups.streams import Kind, Origin, item_view, open_stream, read_msg
 from backups.streams.native import tags
 from backups.streams.native.fields import Fields
+from backups.streams.outlook.pst import read_store
 from backups.streams.views.body import body_of
 from backups.streams.views.compressed import unpack
+from backups.streams.views.details import DistributionListView, EventView
 from backups.streams.views.plain import plain_text
 from backups.streams.views.rtf import Source, source_of, text_of
 from tests.streams.conftest import corpus_files
@@ -81,3 +84,27 @@ def test_html_out_of_rtf_holds_the_words_of_the_plain_body(messages: dict[Path, 
         missing += sum(word not in shown for word in wanted)
     assert compared > 3_000
     assert missing <= compared // 100
+
+
+def test_the_items_of_outlook_stores_are_shown_without_a_note() -> None:
+    views = [
+        item_view(item.made.payload)
+        for path in corpus_files("pst")
+        for item in read_store(path)
+        if item.made.payload is not None
+    ]
+    assert [view.notes for view in views if view.notes] == []
+    events = [view.detail for view in views if isinstance(view.detail, EventView)]
+    (series,) = (event.recurrence for event in events if event.recurrence is not None)
+    assert (series.words, series.deleted) == ("Every week on Tuesday", (date(2016, 8, 9),))
+    # At 8 in Pacific time, moved by one hour and by two.
+    assert [(change.original.day, change.start.hour) for change in series.exceptions] == [
+        (23, 16),
+        (30, 17),
+    ]
+    lists = [view.detail for view in views if isinstance(view.detail, DistributionListView)]
+    assert [member.address for member in lists[0].members] == [
+        "contact1@rjohnson.id.au",
+        "dist1@rjohnson.id.au",
+        "dist2@rjohnson.id.au",
+    ]
