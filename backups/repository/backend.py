@@ -46,7 +46,10 @@ class Backend(Protocol):
         """The object, or exactly ``length`` bytes of it. Raises NotFound; Damaged when short."""
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Keys that start with ``prefix``, sorted within a folder; an error is never an end."""
+        """Keys that start with ``prefix``, each once, sorted within a folder.
+
+        An error is never an end. What was created or deleted meanwhile may be there or not.
+        """
 
     def exists(self, key: str) -> bool: ...
 
@@ -54,7 +57,10 @@ class Backend(Protocol):
         """Bytes of the object. Raises NotFound."""
 
     def delete(self, key: str) -> None:
-        """Raises NotFound; Refused when access is denied or the object is locked."""
+        """Raises Refused when access is denied or the object is locked.
+
+        Raises NotFound; after an answer that was lost this means that it is done.
+        """
 
     def free_bytes(self) -> int | None:
         """Bytes that can still be written, or None when the storage does not say."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 TEMPORARY = ".tmp"
 
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
@@ -74,6 +75,11 @@ def _link(temporary: Path, path: Path) -> None:
         if not path.samefile(temporary):
             sync_folder(path.parent)
             raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        reason = f"the file system can't make a hard link: {error.strerror}"
+        raise OSError(error.errno, reason) from error
 
 
 def _sync(descriptor: int) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import random
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -25,6 +28,7 @@ from backups.repository import (
     Unavailable,
 )
 from backups.repository.check import check
+from backups.repository.errors import Refused
 
 from .disk import Disk, PowerCut, fates, full
 from .world import ACME, ANNA, REPOSITORY, World, raw, read_all
@@ -138,6 +142,106 @@ def test_an_unmounted_disk_is_not_an_empty_repository(folder: FolderBackend) -> 
     assert list(folder.path.iterdir()) == []
 
 
+def test_a_listing_names_each_object_once_even_when_the_storage_repeats_itself(
+    folder: FolderBackend,
+) -> None:
+    keys = [f"tenants/one/keys/{name}.1" for name in "abc"]
+    for key in keys:
+        folder.put_immutable(key, b"x")
+    real = os.scandir
+
+    @contextlib.contextmanager
+    def twice(path: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with real(path) as first, real(path) as second:
+            yield itertools.chain(first, second)
+
+    with mock.patch.object(os, "scandir", twice):
+        assert list(folder.list("tenants/")) == keys
+
+
+@pytest.mark.parametrize("reason", [errno.EIO, errno.ESTALE, errno.ENOENT])
+@pytest.mark.parametrize("broken", ["tenants", "two", "packs"])
+def test_a_listing_that_breaks_off_anywhere_is_no_end(
+    folder: FolderBackend, reason: int, broken: str
+) -> None:
+    for key in ("tenants/one/keys/a.1", "tenants/two/packs/ab/abcdef"):
+        folder.put_immutable(key, b"x")
+    real = os.scandir
+
+    @contextlib.contextmanager
+    def breaking(path: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        def entries() -> Iterator[os.DirEntry[str]]:
+            with real(path) as found:
+                yield next(found)
+                if path.name == broken:
+                    raise OSError(reason, os.strerror(reason))
+                yield from found
+
+        yield entries()
+
+    with mock.patch.object(os, "scandir", breaking), pytest.raises(Unavailable, match=broken):
+        list(folder.list("tenants/"))
+
+
+def test_a_folder_that_vanishes_while_it_is_listed_is_no_end(folder: FolderBackend) -> None:
+    for key in ("tenants/one/keys/a.1", "tenants/two/keys/a.1"):
+        folder.put_immutable(key, b"x")
+    listing = folder.list("tenants/")
+    assert next(listing) == "tenants/one/keys/a.1"
+    (folder.path / "tenants/two").rename(folder.path / "elsewhere")
+    with pytest.raises(Unavailable, match="two"):
+        next(listing)
+
+
+def test_a_network_that_loses_the_answer_to_a_link_does_not_lose_the_object(
+    folder: FolderBackend,
+) -> None:
+    real = os.link
+
+    def repeated(source: str, target: str, **more: bool) -> None:
+        real(source, target, **more)
+        real(source, target, **more)
+
+    with mock.patch.object(os, "link", repeated):
+        folder.put_immutable(KEY, b"first")
+        with pytest.raises(AlreadyExists):
+            folder.put_immutable(KEY, b"second")
+    assert folder.get(KEY) == b"first"
+
+
+def test_an_object_that_may_not_be_deleted_stays_and_the_refusal_is_said(
+    folder: FolderBackend,
+) -> None:
+    folder.put_immutable(KEY, b"x")
+    for reason in (errno.EACCES, errno.EPERM, errno.EROFS):
+        refusal = OSError(reason, os.strerror(reason))
+        with (
+            mock.patch.object(os, "unlink", side_effect=refusal),
+            pytest.raises(Refused, match=f"abcdef: {os.strerror(reason)}"),
+        ):
+            folder.delete(KEY)
+    assert folder.get(KEY) == b"x"
+
+
+def test_of_several_that_create_one_object_exactly_one_wins(folder: FolderBackend) -> None:
+    start = threading.Barrier(4)
+
+    def create(number: int) -> bool:
+        backend = FolderBackend(folder.path)
+        start.wait()
+        try:
+            backend.put_immutable(KEY, bytes([number]) * 1000)
+        except AlreadyExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        won = list(pool.map(create, range(4)))
+    assert won.count(True) == 1
+    assert folder.get(KEY) == bytes([won.index(True)]) * 1000
+    assert files(folder) == {"stowage.json", KEY}
+
+
 def test_refused_access_is_not_absence(folder: FolderBackend) -> None:
     folder.put_immutable(KEY, b"x")
     refused = OSError(errno.EACCES, os.strerror(errno.EACCES))
@@ -153,7 +257,7 @@ def test_a_file_system_without_hard_links_is_refused_plainly(tmp_path: Path) -> 
     no_links = OSError(errno.EPERM, os.strerror(errno.EPERM))
     with (
         mock.patch.object(os, "link", side_effect=no_links),
-        pytest.raises(Unavailable, match=r"stowage\.json"),
+        pytest.raises(Refused, match=r"stowage\.json: the file system can't make a hard link"),
     ):
         Repository.create(FolderBackend(tmp_path / "repository"), REPOSITORY)
     assert list((tmp_path / "repository").iterdir()) == []
