@@ -98,7 +98,8 @@ def test_calendar_objects_are_written_so_that_they_read_the_same():
         assert (back.start_at, back.to) == (record.start_at, record.to), path
         first, second = read_item(made.payload), read_item(again.payload)
         for tag in (0x1000, 0x0036, 0x0017):
-            assert value(first, tag) == value(second, tag), path
+            # The words of an item that has HTML alone are written beside it.
+            assert value(first, tag) in (None, value(second, tag)), path
 
 
 def value(item: object, tag: int) -> object:
