@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connections
 from django.utils import timezone
 
+from backups.catalog import rows
 from backups.catalog.models import (
     BlobLocation,
     Folder,
@@ -207,7 +208,7 @@ def _history(
     point = RestorePoint.objects.create(
         backup=backup, sequence=1, taken_at=now - timedelta(hours=1), items=1, bytes=4096
     )
-    item = ItemVersion.objects.create(
+    version = ItemVersion(
         backup=backup,
         item_id="AAMk-item",
         change_key="CQ",
@@ -224,6 +225,8 @@ def _history(
         sha256=os.urandom(32),
         references=b"sealed",
     )
+    rows.insert([version])
+    item = ItemVersion.objects.get(item_id=version.item_id)
     recipient, message = _one_of_everything_else(backup, task, item, mark)
     return Company(
         tenant,

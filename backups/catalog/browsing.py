@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from django.core.paginator import Page, Paginator
-from django.db.models import Count, Q
+from django.db.models import Count
+from django.utils import timezone
 
 from backups.catalog.forms import BrowseForm
+from backups.catalog.lexemes import folder_mark
 from backups.catalog.models import Folder, ItemVersion, RestorePoint
+from backups.catalog.pages import SIZE, After, ItemPage
 from backups.catalog.querysets import ItemVersionQuerySet
+from backups.catalog.search import State, search
+from backups.catalog.terms import QueryError, Terms, understand
 
-PAGE = 50
-"""Items of a page."""
+MOST_FOLDERS = 200
+"""Folders of one name that a search looks into."""
 DEEPEST = 8
 """Folders below this level are drawn at this level; a loop of parents ends here too."""
 
@@ -44,15 +49,17 @@ class Contents:
 
     place: Place
     folders: Sequence[TreeFolder]
-    page: Page[ItemVersion]
+    page: ItemPage
+    problem: str = ""
+    """Why the search could not be understood."""
 
     @property
     def lines(self) -> list[tuple[ItemVersion, str]]:
         """The items of the page, with the name of the folder where more than one is shown."""
         if self.place.folder:
-            return [(item, "") for item in self.page]
+            return [(item, "") for item in self.page.items]
         names = {line.folder.folder_id: line.folder.name for line in self.folders}
-        return [(item, names.get(item.folder_id, "")) for item in self.page]
+        return [(item, names.get(item.folder_id, "")) for item in self.page.items]
 
     @property
     def folder(self) -> Folder | None:
@@ -61,7 +68,7 @@ class Contents:
         return next((row for row in chosen if row.folder_id == self.place.folder), None)
 
 
-def browse(point: RestorePoint, form: BrowseForm, page: str | None) -> Contents:
+def browse(point: RestorePoint, form: BrowseForm) -> Contents:
     """Look into the mailbox where the address says; without a folder, into the first that is full.
 
     A search, or the look at deleted items, covers the whole mailbox unless a folder is named.
@@ -72,7 +79,11 @@ def browse(point: RestorePoint, form: BrowseForm, page: str | None) -> Contents:
     if not folder and not words and not deleted and not form.yes("everywhere"):
         folder = next((line.folder.folder_id for line in folders if line.items), "")
     place = Place(point, folder, words, deleted)
-    return Contents(place, folders, items(place, page))
+    after = After.read(form.words("after"))
+    try:
+        return Contents(place, folders, items(place, after))
+    except QueryError as error:
+        return Contents(place, folders, ItemPage.of([], None), str(error))
 
 
 def tree(point: RestorePoint, *, deleted: bool = False) -> list[TreeFolder]:
@@ -89,17 +100,57 @@ def tree(point: RestorePoint, *, deleted: bool = False) -> list[TreeFolder]:
     return list(_walk(list(shown), counts))
 
 
-def items(place: Place, page: str | None) -> Page[ItemVersion]:
-    """One page of items, newest first; a page out of range shows the last one."""
-    rows = _versions(place.point, deleted=place.deleted)
+def items(place: Place, after: After | None) -> ItemPage:
+    """One page of items, newest first. Raises QueryError."""
+    point = place.point
+    if place.words:
+        found = search(
+            read_query(place.words, point.backup_id),
+            most=SIZE + 1,
+            backup_id=point.backup_id,
+            folder_id=place.folder,
+            state="gone" if place.deleted else "point",
+            point=point.sequence,
+            after=after,
+        )
+        return ItemPage.of(found, after)
+    rows = _versions(point, deleted=place.deleted)
     if place.folder:
         rows = rows.filter(folder_id=place.folder)
-    if place.words:
-        found = Q(subject__icontains=place.words) | Q(sender__icontains=place.words)
-        found |= Q(recipients__icontains=place.words) | Q(attachments__icontains=place.words)
-        rows = rows.filter(found)
-    ordered = rows.for_lists().order_by("-received_at", "-pk")
-    return Paginator(ordered, PAGE).get_page(page)
+    return ItemPage.of(list(rows.for_lists().newest_first(after)[: SIZE + 1]), after)
+
+
+def everywhere(form: BrowseForm) -> dict[str, object]:
+    """A page of what a search finds in all mailboxes, with the folder of each item.
+
+    With ``deleted`` also versions that are not in the newest restore points any more.
+    """
+    after = After.read(form.words("after"))
+    state: State = "ever" if form.yes("deleted") else "now"
+    try:
+        found = search(read_query(form.words("q")), most=SIZE + 1, state=state, after=after)
+    except QueryError as error:
+        return {"problem": str(error)}
+    page = ItemPage.of(found, after)
+    wanted = {item.folder_id for item in page.items}
+    rows = Folder.objects.filter(folder_id__in=wanted).order_by("first")
+    names = {(row.backup_id, row.folder_id): row.name for row in rows}
+    lines = [(item, names.get((item.backup_id, item.folder_id), "")) for item in page.items]
+    return {"page": page, "lines": lines}
+
+
+def read_query(words: str, backup_id: UUID | None = None) -> Terms:
+    """What a person of the current time zone searches for. Raises QueryError."""
+
+    def folders(name: str) -> list[str]:
+        rows = Folder.objects.filter(name__iexact=name)
+        if backup_id is not None:
+            rows = rows.filter(backup=backup_id)
+        ids = rows.values_list("folder_id", flat=True).distinct()[:MOST_FOLDERS]
+        return [folder_mark(folder_id) for folder_id in ids]
+
+    zone, today = timezone.get_current_timezone(), timezone.localdate()
+    return understand(words, zone=zone, today=today, folders=folders)
 
 
 def _versions(point: RestorePoint, *, deleted: bool) -> ItemVersionQuerySet:

@@ -8,7 +8,8 @@ class BrowseForm(forms.Form):
 
     point = forms.IntegerField(required=False, min_value=1, max_value=2**62)
     folder = forms.CharField(required=False, max_length=600)
-    q = forms.CharField(required=False, max_length=200)
+    q = forms.CharField(required=False, max_length=500)
+    after = forms.CharField(required=False, max_length=60)
     deleted = forms.BooleanField(required=False)
     everywhere = forms.BooleanField(required=False)
 

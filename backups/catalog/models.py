@@ -6,14 +6,13 @@ An item version is an interval: it exists from commit ``first`` until before com
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
+from backups.catalog.pages import EARLIEST
 from backups.catalog.querysets import FolderQuerySet, ItemVersionQuerySet, RestorePointQuerySet
 from tenants.isolation.tables import (
     IdentifiedTenantModel,
@@ -21,9 +20,6 @@ from tenants.isolation.tables import (
     TenantManager,
     TenantModel,
 )
-
-EARLIEST = datetime(1601, 1, 1, tzinfo=UTC)
-"""Stands for the date of an item that has none, where items are put in order."""
 
 
 class MailboxBackup(IdentifiedTenantModel):
@@ -145,7 +141,15 @@ class ItemVersion(TenantModel):
         ]
         indexes = [
             # A folder's page at a restore point, newest mail first.
-            models.Index(fields=["backup", "folder_id", "-received_at"], name="items_of_a_folder"),
+            models.Index(
+                F("backup"),
+                F("folder_id"),
+                Coalesce("received_at", EARLIEST).desc(),
+                F("id").desc(),
+                name="items_of_a_folder",
+            ),
+            # What was there earlier and is gone; also what a commit replaces.
+            models.Index(F("backup"), F("item_id"), name="versions_of_an_item"),
             models.Index(fields=["backup", "first"], name="items_of_a_commit"),
             # The function of catalog/search.py: by words, or the newest of a tenant that fit.
             GinIndex(fields=["search"], name="items_by_words"),

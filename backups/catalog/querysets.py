@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
+from backups.catalog.pages import EARLIEST, After
 from tenants.isolation.tables import TenantQuerySet
 
 if TYPE_CHECKING:
@@ -49,6 +51,15 @@ class ItemVersionQuerySet(TenantQuerySet["ItemVersion"]):
 
     def current(self) -> ItemVersionQuerySet:
         return self.filter(last=None)
+
+    def newest_first(self, after: After | None) -> ItemVersionQuerySet:
+        """In the order of the pages, behind the row ``after``."""
+        rows = self.annotate(listed_at=Coalesce("received_at", EARLIEST))
+        if after is not None:
+            behind = Q(listed_at__lt=after.date) | Q(listed_at=after.date, pk__lt=after.id)
+            # Says the same as the right side of it; by the left one the index is entered.
+            rows = rows.filter(Q(listed_at__lte=after.date) & behind)
+        return rows.order_by("-listed_at", "-pk")
 
     def for_lists(self) -> ItemVersionQuerySet:
         """Without the sealed references and the words, which no page needs."""

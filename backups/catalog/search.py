@@ -7,35 +7,22 @@ index over words would not be used; it asks for the tenant that is set, whatever
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from django.db import connections
 
 from backups.catalog import lexemes
-from backups.catalog.models import EARLIEST, ItemVersion
+from backups.catalog.models import ItemVersion
+from backups.catalog.pages import After
 from backups.catalog.terms import Terms
 from tenants.isolation.scope import APP, require_tenant
 
-State = Literal["now", "point", "ever"]
+State = Literal["now", "point", "gone", "ever"]
 
 _SEARCH = """
 SELECT id FROM backups_search(%s::tsquery, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class After:
-    """The last row of the page before: results come newest first."""
-
-    date: datetime
-    id: int
-
-    @classmethod
-    def of(cls, version: ItemVersion) -> After:
-        return cls(version.received_at or EARLIEST, version.pk)
 
 
 def search(
@@ -51,7 +38,7 @@ def search(
     """At most ``most`` item versions of the current tenant, newest first, without references.
 
     ``state``: ``now`` what the newest commits hold, ``ever`` every version, ``point`` what was
-    there at commit ``point`` of ``backup_id``.
+    there at commit ``point`` of ``backup_id``, ``gone`` what had been there before it.
     """
     require_tenant()
     wanted = [terms.text] if terms.text else []

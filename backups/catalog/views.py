@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from backups.catalog.browsing import browse
+from backups.catalog.browsing import browse, everywhere
 from backups.catalog.forms import BrowseForm
 from backups.catalog.models import RestorePoint
 from backups.organizations.models import Mailbox
@@ -17,6 +17,18 @@ from tenants.views.pages import TenantRequest, tenant_page
 
 POINTS = 60
 """Restore points that the timeline shows, the newest first."""
+
+
+@tenant_page(Permission.SEE_CONTENT)
+def find(request: TenantRequest) -> HttpResponse:
+    """Search all mailboxes of the tenant."""
+    form = BrowseForm(request.GET)
+    form.is_valid()
+    context: dict[str, object] = {"words": form.words("q"), "nav": "search"}
+    context["ever"] = form.yes("deleted")
+    if context["words"]:
+        context |= everywhere(form)
+    return render(request, "backups/search.html", context)
 
 
 @tenant_page(Permission.SEE_CONTENT)
@@ -34,6 +46,6 @@ def mailbox(request: TenantRequest, mailbox_id: UUID) -> HttpResponse:
         "nav": "organizations",
     }
     if point is not None:
-        context |= {"contents": browse(point, form, request.GET.get("page"))}
+        context |= {"contents": browse(point, form)}
         context |= {"restore": RestoreForm()}
     return render(request, "backups/mailbox.html", context)

@@ -45,7 +45,12 @@ def ensure_root_key() -> None:
             f"{file}: the root key is gone, but tenants exist whose backups only it can open."
             " Put its copy back; docs/keys.md says how."
         )
-    RootKey.generate_file(file)
+    try:
+        RootKey.generate_file(file)
+    except RootKeyError:
+        # Another process that starts at the same moment was first; its key is the one.
+        if not file.exists():
+            raise
 
 
 def tenant_keys() -> TenantKeys:

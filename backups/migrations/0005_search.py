@@ -41,6 +41,11 @@ BEGIN
         statement := statement || ' AND v.last IS NULL';
     ELSIF state = 'point' THEN
         statement := statement || ' AND v.first <= $4 AND (v.last IS NULL OR v.last > $4)';
+    ELSIF state = 'gone' THEN
+        -- The newest version of what was there before the point and is not there at it.
+        statement := statement || ' AND v.last <= $4 AND NOT EXISTS (SELECT FROM'
+            ' backups_itemversion w WHERE w.backup_id = v.backup_id AND w.item_id = v.item_id'
+            ' AND w.first <= $4 AND w.first > v.first)';
     ELSIF state IS DISTINCT FROM 'ever' THEN
         RAISE EXCEPTION 'no such state: %', state;
     END IF;
@@ -83,6 +88,21 @@ class Migration(migrations.Migration):
             "itemversion",
             "search",
             django.contrib.postgres.search.SearchVectorField(default="", editable=False),
+        ),
+        migrations.RemoveIndex("itemversion", "items_of_a_folder"),
+        migrations.AddIndex(
+            "itemversion",
+            models.Index(
+                models.F("backup"),
+                models.F("folder_id"),
+                Coalesce("received_at", datetime(1601, 1, 1, tzinfo=UTC)).desc(),
+                models.F("id").desc(),
+                name="items_of_a_folder",
+            ),
+        ),
+        migrations.AddIndex(
+            "itemversion",
+            models.Index(models.F("backup"), models.F("item_id"), name="versions_of_an_item"),
         ),
         migrations.AddIndex(
             "itemversion",

@@ -56,6 +56,27 @@ def add_to_basket(*, mailbox: Mailbox, version_ids: Collection[int], person_id: 
     return len(new)
 
 
+def add_found(*, version_ids: Collection[int], person_id: UUID) -> int:
+    """Put items of several mailboxes aside, all or none. Returns how many were not there yet.
+
+    Raises RestoreRefused as ``add_to_basket`` does.
+    """
+    rows = ItemVersion.objects.filter(pk__in=set(version_ids))
+    known = rows.values_list("pk", "backup__mailbox_id")
+    groups: dict[UUID, set[int]] = defaultdict(set)
+    for version_id, mailbox_id in known:
+        groups[mailbox_id].add(version_id)
+    if len(known) != len(set(version_ids)):
+        raise RestoreRefused("Some of the chosen items are not in the backups any more.")
+    if not groups:
+        raise RestoreRefused("Choose at least one item.")
+    with transaction.atomic(using=APP):
+        return sum(
+            add_to_basket(mailbox=mailbox, version_ids=groups[mailbox.pk], person_id=person_id)
+            for mailbox in Mailbox.objects.filter(pk__in=groups)
+        )
+
+
 def remove_from_basket(*, item_ids: Collection[int] | None, person_id: UUID) -> int:
     """Take rows out of the person's basket, all of them for None. Returns how many."""
     rows = BasketItem.objects.filter(person_id=person_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -42,11 +43,29 @@ def add(request: TenantRequest, mailbox_id: UUID) -> HttpResponse:
     except RestoreRefused as refusal:
         messages.error(request, str(refusal))
     else:
-        plural = "" if added == 1 else "s"
-        messages.success(
-            request, f"{added} item{plural} put into the basket." if added else "Already there."
-        )
+        messages.success(request, _added(added))
     return to_mailbox(request, mailbox, form)
+
+
+@tenant_page(Permission.RESTORE, methods=("POST",))
+def add_found(request: TenantRequest) -> HttpResponse:
+    """Put what a search found into the basket, of whatever mailboxes."""
+    form = ChosenForm(request.POST)
+    back = redirect("backups:search", slug=request.tenant.slug)
+    back["Location"] += f"?{urlencode({'q': request.POST.get('q', '')[:500]})}"
+    if not form.is_valid():
+        for reason in chain(*form.errors.values()):
+            messages.error(request, str(reason))
+        return back
+    try:
+        added = services.add_found(
+            version_ids=form.cleaned_data["items"], person_id=request.user.pk
+        )
+    except RestoreRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _added(added))
+    return back
 
 
 @tenant_page(Permission.RESTORE, methods=("POST",))
@@ -97,3 +116,8 @@ def _page(request: TenantRequest, form: BasketRestoreForm) -> HttpResponse:
         "nav": "basket",
     }
     return render(request, "backups/basket.html", context)
+
+
+def _added(count: int) -> str:
+    plural = "" if count == 1 else "s"
+    return f"{count} item{plural} put into the basket." if count else "Already there."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from backups.catalog import rows
 from backups.catalog.models import Folder, ItemVersion, RestorePoint
 from backups.restores.models import RestoreItem
 from tenants.isolation.scope import tenant_scope
@@ -35,7 +38,8 @@ def make_item(cast: Cast, **values: object) -> ItemVersion:
         **values,
     }
     with tenant_scope(cast.acme.id):
-        return ItemVersion.objects.create(**given)
+        rows.insert([ItemVersion(**given)])
+        return ItemVersion.objects.latest("pk")
 
 
 def second_point(cast: Cast) -> RestorePoint:
@@ -79,7 +83,8 @@ def test_deleted_items_are_shown_on_request_and_changed_ones_are_not_deleted(
     query = {"point": later.pk, "deleted": "on"}
     page = sign_in(cast.restorer).get(mailbox(cast), query).content.decode()
     assert "Thrown away" in page
-    assert "words" not in page
+    assert "New words" not in page
+    assert "Old words" not in page
 
 
 def test_a_search_looks_through_the_whole_mailbox(cast: Cast, sign_in: SignIn) -> None:
@@ -90,7 +95,31 @@ def test_a_search_looks_through_the_whole_mailbox(cast: Cast, sign_in: SignIn) -
     page = client.get(mailbox(cast), {"q": "NEEDLE"}).content.decode()
     assert "Needle in the haystack" in page
     assert cast.acme.item.subject not in page
-    assert b"Nothing found" in client.get(mailbox(cast), {"q": "%"}).content
+    assert b"Nothing found" in client.get(mailbox(cast), {"q": "nowhere"}).content
+    assert b"needs a word" in client.get(mailbox(cast), {"q": "from:("}).content
+
+
+def test_all_mailboxes_are_searched_and_what_is_found_goes_into_the_basket(
+    cast: Cast, sign_in: SignIn
+) -> None:
+    needle = make_item(cast, subject="Needle in the haystack")
+    gone = make_item(cast, subject="Needle thrown away", last=1)
+    client = sign_in(cast.restorer)
+    address = "/t/acme/search/"
+    assert b"What are you looking for" in client.get(address).content
+    page = client.get(address, {"q": "subject:needle"}).content.decode()
+    assert "Needle in the haystack" in page
+    assert cast.acme.mailbox.address in page
+    assert "thrown away" not in page
+    assert "thrown away" in client.get(address, {"q": "needle", "deleted": "on"}).content.decode()
+    assert b"is not known" in client.get(address, {"q": "colour:red"}).content
+    form = {"items": [needle.pk, gone.pk], "q": "needle"}
+    added = client.post("/t/acme/basket/add/", form, follow=True)
+    assert "2 items put into the basket" in added.content.decode()
+    assert added.redirect_chain[-1][0].endswith("/search/?q=needle")
+    foreign = {"items": [cast.globex.item.pk]}
+    refused = client.post("/t/acme/basket/add/", foreign, follow=True).content.decode()
+    assert "not in the backups any more" in refused
 
 
 def test_a_page_holds_at_most_fifty_items(cast: Cast, sign_in: SignIn) -> None:
@@ -98,8 +127,14 @@ def test_a_page_holds_at_most_fifty_items(cast: Cast, sign_in: SignIn) -> None:
         make_item(cast, subject=f"Mail {number}")
     client = sign_in(cast.restorer)
     assert client.get(mailbox(cast)).content.count(b'name="items"') == 50
-    assert client.get(mailbox(cast), {"page": "2"}).content.count(b'name="items"') == 11
-    assert client.get(mailbox(cast), {"page": "nonsense"}).status_code == 200
+    older = re.search(r'rel="next" href="([^"]+)"', client.get(mailbox(cast)).content.decode())
+    assert older is not None
+    second = client.get(mailbox(cast) + html.unescape(older[1])).content
+    assert second.count(b'name="items"') == 11
+    assert b'rel="next"' not in second
+    assert b"Newest" in second
+    for nonsense in ("nonsense", "1.x", "9" * 50 + ".1", "1." + "9" * 50):
+        assert client.get(mailbox(cast), {"after": nonsense}).status_code == 200
 
 
 @pytest.mark.parametrize(
