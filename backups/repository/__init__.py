@@ -8,21 +8,31 @@ from .blobs import BlobRef, PackClass
 from .chain import StoredCommit
 from .checkpoints import Checkpoint, FolderVersion
 from .commits import NO_COMMIT, Commit, CommitKind, Expired, Hold
+from .destruction import (
+    DestroyedObject,
+    Destruction,
+    destroy_mailbox_key,
+    destroy_tenant_keys,
+    destructions,
+)
 from .errors import (
     AlreadyExists,
     ChainBroken,
     CommitExists,
     Damaged,
+    KeyDestroyed,
     NoSpace,
     NotARepository,
     NotFound,
+    PassphraseTooShort,
     RepositoryError,
     RootKeyError,
     Unavailable,
     UnsupportedFormat,
     WrongKey,
 )
-from .keys import RootKey, TenantKeys, new_key, unwrap_key, wrap_key
+from .key_service import KeyService, ServiceKey
+from .keys import KeyWrapper, RootKey, TenantKeys, new_key, unwrap_key, wrap_key
 from .packs import Location, StoredPack
 from .records import (
     FaultRecord,
@@ -32,7 +42,9 @@ from .records import (
     decode_references,
     encode_references,
 )
+from .recovery import Cost, open_recovery, write_recovery
 from .repository import Repository
+from .rotation import retire, rewrap_tenant_keys, rotate_tenant_key
 from .state import MailboxState
 from .vault import Vault
 from .writer import Locate, Writer, located
@@ -47,7 +59,10 @@ __all__ = [
     "Commit",
     "CommitExists",
     "CommitKind",
+    "Cost",
     "Damaged",
+    "DestroyedObject",
+    "Destruction",
     "Expired",
     "FaultRecord",
     "FolderBackend",
@@ -55,6 +70,9 @@ __all__ = [
     "FolderVersion",
     "Hold",
     "ItemRecord",
+    "KeyDestroyed",
+    "KeyService",
+    "KeyWrapper",
     "Locate",
     "Location",
     "MailboxState",
@@ -62,11 +80,13 @@ __all__ = [
     "NotARepository",
     "NotFound",
     "PackClass",
+    "PassphraseTooShort",
     "Point",
     "Repository",
     "RepositoryError",
     "RootKey",
     "RootKeyError",
+    "ServiceKey",
     "StoredCommit",
     "StoredPack",
     "TenantKeys",
@@ -76,9 +96,17 @@ __all__ = [
     "Writer",
     "WrongKey",
     "decode_references",
+    "destroy_mailbox_key",
+    "destroy_tenant_keys",
+    "destructions",
     "encode_references",
     "located",
     "new_key",
+    "open_recovery",
+    "retire",
+    "rewrap_tenant_keys",
+    "rotate_tenant_key",
     "unwrap_key",
     "wrap_key",
+    "write_recovery",
 ]

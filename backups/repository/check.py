@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from . import layout, packs
-from .chain import StoredCommit
-from .commits import CommitKind
-from .errors import Damaged, NotFound, RepositoryError, Unavailable, Unreadable, WrongKey
-from .keys import RootKey
+from .checkpoints import Checkpoint
+from .commits import Commit
+from .destruction import Destruction, destructions
+from .errors import (
+    Damaged,
+    KeyDestroyed,
+    NotFound,
+    RepositoryError,
+    Unavailable,
+    Unreadable,
+    WrongKey,
+)
+from .keys import KeyWrapper
 from .packs import Location
+from .records import ItemRecord
 from .repository import Repository
+from .retained import Retained
 from .vault import Vault
 from .writer import located
 
@@ -44,40 +57,53 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     """Objects that are none of the format's."""
+    destroyed: list[Destruction] = field(default_factory=list)
+    """Keys that were destroyed on request: what they opened is gone, not damaged."""
 
 
 def check(
     repository: Repository,
-    root: RootKey | None,
+    root: KeyWrapper | None,
     *,
+    passphrase: str | None = None,
     tenants: list[UUID] | None = None,
     mailbox: UUID | None = None,
 ) -> Report:
-    """Never stops at damage. Raises Unavailable, and WrongKey when the root key opens nothing."""
+    """With the root key or a recovery passphrase content too, without either structure alone.
+
+    Never stops at damage. Raises Unavailable, and WrongKey when the key at hand opens nothing.
+    """
     chosen = repository.tenants() if tenants is None else tenants
-    report = Report(full=root is not None, tenants=len(chosen))
+    opener = _opener(repository, root, passphrase)
+    report = Report(full=opener is not None, tenants=len(chosen))
     wrong: list[WrongKey] = []
     for tenant in chosen:
-        vault = _open(repository, tenant, root, report, wrong)
+        vault = _open(opener, tenant, report, wrong) if opener else None
         _Tenant(repository, tenant, vault, report).check(mailbox)
     if wrong and len(wrong) == len(chosen):
         raise wrong[0]
     return report
 
 
+def _opener(
+    repository: Repository, root: KeyWrapper | None, passphrase: str | None
+) -> Callable[[UUID], Vault] | None:
+    if root is not None:
+        return lambda tenant: repository.escrowed_vault(tenant, root)
+    if passphrase is not None:
+        return lambda tenant: repository.recovered_vault(tenant, passphrase)
+    return None
+
+
 def _open(
-    repository: Repository,
-    tenant: UUID,
-    root: RootKey | None,
-    report: Report,
-    wrong: list[WrongKey],
+    opener: Callable[[UUID], Vault], tenant: UUID, report: Report, wrong: list[WrongKey]
 ) -> Vault | None:
-    if root is None:
-        return None
     try:
-        return repository.escrowed_vault(tenant, root)
+        return opener(tenant)
     except Unavailable:
         raise
+    except KeyDestroyed:
+        return None
     except RepositoryError as error:
         if isinstance(error, WrongKey):
             wrong.append(error)
@@ -96,17 +122,53 @@ class _Tenant:
         self._vault = vault
         self._report = report
         self._index: dict[bytes, Location] = {}
+        self._segments: set[bytes] = set()
+        """Hashes of those that were read."""
 
     def check(self, mailbox: UUID | None) -> None:
+        destroyed = self._destroyed()
+        self._report.destroyed += destroyed.values()
         for key in self._backend.list(layout.tenant_prefix(self._tenant)):
             if (pack := layout.pack_of(key)) is not None:
                 self._pack(key, pack)
-            elif not _known(key):
+            elif (segment := layout.segment_of(key)) is not None:
+                self._segment(key, segment[1])
+            elif (number := layout.dictionary_of(key)) is not None:
+                self._dictionary(key, number)
+            elif not layout.is_known(key):
                 self._report.unknown.append(key)
         for one in self._mailboxes():
-            if mailbox in (None, one):
+            if mailbox in (None, one) and one not in destroyed:
                 self._report.mailboxes += 1
                 self._mailbox(one)
+
+    def _destroyed(self) -> dict[UUID | None, Destruction]:
+        try:
+            return destructions(self._backend, self._tenant)
+        except Damaged as error:
+            self._report.findings.append(_finding(error, error.key))
+            return {}
+
+    @contextmanager
+    def _found(self, name: str, mailbox: UUID | None = None) -> Iterator[None]:
+        """What is wrong inside becomes a finding."""
+        try:
+            yield
+        except Unavailable:
+            raise
+        except RepositoryError as error:
+            self._report.findings.append(_finding(error, name, mailbox))
+
+    def _segment(self, key: str, segment: str) -> None:
+        with self._found(key):
+            if hashlib.sha256(self._backend.get(key)).hexdigest() != segment:
+                raise Damaged(key, "the content does not match the name")
+
+    def _dictionary(self, key: str, number: int) -> None:
+        """A damaged one costs nothing that is stored: packs carry copies."""
+        with self._found(key):
+            if self._vault is not None:
+                self._vault.read_dictionary(number)
 
     def _mailboxes(self) -> list[UUID]:
         places = map(layout.commit_of, self._backend.list(layout.commits_prefix(self._tenant)))
@@ -145,50 +207,93 @@ class _Tenant:
         if self._vault is None:
             self._numbers(mailbox)
             return
-        unfinished: list[Finding] = []
-        try:
-            for stored in self._vault.commits(mailbox):
+        retained = Retained()
+        prefix = layout.commits_prefix(self._tenant, mailbox)
+        with self._found(prefix, mailbox):
+            for commit, versions in self._chain(mailbox, self._vault):
                 self._report.commits += 1
-                unfinished += self._items(stored, self._vault)
-                if stored.commit.kind is CommitKind.COMPLETE:
-                    point = stored.commit.sequence
-                    self._report.findings += (_with_point(f, point) for f in unfinished)
-                    unfinished = []
+                if commit.checkpoint is not None:
+                    self._checkpoint(commit.checkpoint, mailbox)
+                if versions is not None and commit.checkpoint is not None:
+                    retained.begin(commit.checkpoint.points, versions)
+                else:
+                    retained.apply(commit)
+        # What was wrong with the chain is a finding by now; its readable part is gone through.
+        try:
+            for commit, versions in self._chain(mailbox, self._vault):
+                if versions is None:
+                    versions = ((commit.sequence, None, item) for item in commit.items)
+                self._items(mailbox, versions, retained, self._vault)
         except Unavailable:
             raise
-        except RepositoryError as error:
-            prefix = layout.commits_prefix(self._tenant, mailbox)
-            self._report.findings.append(_finding(error, prefix, mailbox))
-        self._report.findings += unfinished
+        except RepositoryError:
+            return
+
+    def _chain(
+        self, mailbox: UUID, vault: Vault
+    ) -> Iterator[tuple[Commit, Iterable[tuple[int, int | None, ItemRecord]] | None]]:
+        """Commits in order; with the first one, where it is not number 1, all that it tells of."""
+        is_first = True
+        for stored in vault.commits(mailbox):
+            commit = stored.commit
+            if is_first and commit.sequence > 1 and commit.checkpoint is not None:
+                yield commit, vault.versions(mailbox, commit.checkpoint)
+            else:
+                yield commit, None
+            is_first = False
+
+    def _checkpoint(self, checkpoint: Checkpoint, mailbox: UUID) -> None:
+        vault = self._vault
+        for segment in checkpoint.segments:
+            if vault is None or segment.hash in self._segments:
+                continue
+            self._segments.add(segment.hash)
+            name = layout.segment_key(self._tenant, mailbox, segment.hash.hex())
+            with self._found(name, mailbox):
+                for _ in vault.versions(mailbox, Checkpoint(segments=[segment])):
+                    pass
 
     def _numbers(self, mailbox: UUID) -> None:
-        """Without keys the chain can't be followed, but a gap shows."""
+        """Without keys the chain can't be followed, but a gap shows.
+
+        Where there are checkpoints, it can't be told from commits that were collected.
+        """
+        collected = any(
+            True for _ in self._backend.list(layout.segments_prefix(self._tenant, mailbox))
+        )
         prefix = layout.commits_prefix(self._tenant, mailbox)
         places = map(layout.commit_of, self._backend.list(prefix))
         expected = 1
         for sequence in sorted(place[1] for place in places if place is not None):
-            for missing in range(expected, sequence):
+            for missing in range(expected, sequence) if not collected else ():
                 name = layout.commit_key(self._tenant, mailbox, missing)
                 self._report.findings.append(Finding(name, "missing", mailbox))
             expected = sequence + 1
             self._report.commits += 1
 
-    def _items(self, stored: StoredCommit, vault: Vault) -> Iterator[Finding]:
+    def _items(
+        self,
+        mailbox: UUID,
+        versions: Iterable[tuple[int, int | None, ItemRecord]],
+        retained: Retained,
+        vault: Vault,
+    ) -> None:
+        """Those that are needed are read; the parts of others may be collected by now."""
         locate = located(self._index)
-        for item in stored.commit.items:
+        for first, _, item in versions:
+            if not retained.needs(item.item_id, first):
+                continue
             try:
                 content = vault.read_item(item.recipe, item.blobs, item.sha256, locate)
                 if len(content) != item.size:
                     raise Damaged("item", f"has {len(content)} bytes instead of {item.size}")
             except Damaged as error:
-                yield Finding(error.key, error.reason, stored.commit.mailbox, item=item.item_id)
+                point = retained.first_point(item.item_id, first)
+                finding = Finding(error.key, error.reason, mailbox, point, item.item_id)
+                self._report.findings.append(finding)
             else:
                 self._report.items += 1
                 self._report.bytes += len(content)
-
-
-def _with_point(finding: Finding, point: int) -> Finding:
-    return Finding(finding.object, finding.reason, finding.mailbox, point, finding.item)
 
 
 def _finding(error: RepositoryError, name: str, mailbox: UUID | None = None) -> Finding:
@@ -197,11 +302,3 @@ def _finding(error: RepositoryError, name: str, mailbox: UUID | None = None) -> 
     if isinstance(error, NotFound):
         return Finding(error.key, "missing", mailbox)
     return Finding(name, str(error), mailbox)
-
-
-def _known(key: str) -> bool:
-    return (
-        layout.commit_of(key) is not None
-        or layout.mailbox_key_of(key) is not None
-        or layout.tenant_key_of(key) is not None
-    )

@@ -17,20 +17,23 @@ from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from . import browse, layout
-from .backend import FolderBackend
 from .check import Report, check
+from .destruction import Destruction, destructions
 from .errors import (
     Damaged,
+    KeyDestroyed,
     NotARepository,
     NotFound,
     RepositoryError,
     RootKeyError,
     UnsupportedFormat,
+    UnusablePlace,
     WrongKey,
 )
 from .export import Export
-from .keys import RootKey
+from .keys import RootKey, read_private
 from .packs import Location
+from .place import open_backend
 from .records import Point
 from .repository import Repository
 from .state import MailboxState
@@ -47,17 +50,34 @@ class UsageError(Exception):
     """What was asked for makes no sense here; the message says why."""
 
 
+WRONG_USAGE = (
+    UsageError,
+    browse.NoSuchPoint,
+    NotARepository,
+    RootKeyError,
+    UnusablePlace,
+    WrongKey,
+)
+
+
 class Session:
     """The repository, what was asked for, and the place for answers."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
-        self.repository = Repository.open(FolderBackend(arguments.path))
+        self.repository = Repository.open(open_backend(arguments.path))
         file = arguments.root_key_file
         self.root = RootKey.from_file(file) if file is not None else None
+        file = arguments.recovery_passphrase_file
+        self.passphrase = read_passphrase(file) if file is not None else None
         self.damaged = False
         self._index: dict[bytes, Location] = {}
         self._indexed: UUID | None = None
+
+    def destroyed(self, vault: Vault) -> dict[UUID | None, Destruction]:
+        backend = self.repository.backend
+        found = self._attempt(destructions, backend, vault.tenant)
+        return next(iter(found), {})
 
     @property
     def tenants(self) -> list[UUID]:
@@ -70,18 +90,31 @@ class Session:
         return [chosen]
 
     def vaults(self) -> Iterator[Vault]:
-        if self.root is None:
-            raise UsageError("this needs --root-key-file")
         for tenant in self.tenants:
-            yield from self._attempt(self.repository.escrowed_vault, tenant, self.root)
+            try:
+                if self.root is not None:
+                    yield from self._attempt(self.repository.escrowed_vault, tenant, self.root)
+                elif self.passphrase is not None:
+                    yield from self._attempt(
+                        self.repository.recovered_vault, tenant, self.passphrase
+                    )
+                else:
+                    raise UsageError("this needs --root-key-file or --recovery-passphrase-file")
+            except KeyDestroyed as error:
+                warn(str(error))
 
     def mailboxes(self) -> Iterator[tuple[Vault, UUID]]:
         chosen = self.arguments.mailbox
         found = False
         for vault in self.vaults():
+            destroyed = self.destroyed(vault)
             for mailbox in vault.mailboxes():
-                if chosen in (None, mailbox):
-                    found = True
+                if chosen not in (None, mailbox):
+                    continue
+                found = True
+                if mailbox in destroyed:
+                    warn(f"mailbox {mailbox}: its key was destroyed on request")
+                else:
                     yield vault, mailbox
         if chosen is not None and not found:
             raise UsageError(f"there is no mailbox {chosen} in this repository")
@@ -130,6 +163,14 @@ class Session:
             sys.stdout.write(json.dumps(value, default=_plain, indent=2) + "\n")
         else:
             sys.stdout.writelines(f"{printable(line)}\n" for line in text)
+
+
+def read_passphrase(file: Path) -> str:
+    """The first line of a file. Raises RootKeyError when others may read it, or it is no text."""
+    try:
+        return read_private(file).decode().partition("\n")[0].removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise RootKeyError(f"{file}: not UTF-8: {error}") from error
 
 
 def info(session: Session) -> int:
@@ -230,6 +271,7 @@ def check_all(session: Session) -> int:
     report = check(
         session.repository,
         session.root,
+        passphrase=session.passphrase,
         tenants=session.tenants,
         mailbox=session.arguments.mailbox,
     )
@@ -245,6 +287,10 @@ def _report_text(report: Report) -> Iterator[str]:
         yield f"damaged: {finding.object}: {finding.reason}{of}{')' if of else ''}"
     for name in report.unknown:
         yield f"unknown object: {name}"
+    for note in report.destroyed:
+        what = f"mailbox {note.mailbox}" if note.mailbox else f"tenant {note.tenant}"
+        when = f"at {note.finished_at}" if note.finished_at else "begun, not finished"
+        yield f"destroyed on request: the key of {what}, {when}"
     depth = "structure and content" if report.full else "structure only, no key was given"
     yield (
         f"{report.packs} packs, {report.blobs} blobs, {report.commits} commits of "
@@ -300,8 +346,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, explanation) in COMMANDS.items():
         command = commands.add_parser(name, help=explanation, description=explanation)
-        command.add_argument("path", type=Path, help="the repository's folder")
-        command.add_argument("--root-key-file", type=Path, metavar="F")
+        command.add_argument("path", metavar="PATH-OR-URL", help="where the repository is")
+        key = command.add_mutually_exclusive_group()
+        key.add_argument("--root-key-file", type=Path, metavar="F")
+        key.add_argument("--recovery-passphrase-file", type=Path, metavar="F")
         command.add_argument("--tenant", type=UUID, metavar="T")
         command.add_argument("--mailbox", type=UUID, metavar="M")
         command.add_argument("--point", type=_point, default=None, metavar="latest|N")
@@ -321,7 +369,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DAMAGE if session.damaged else status
     except BrokenPipeError:
         return DAMAGE
-    except (UsageError, browse.NoSuchPoint, NotARepository, RootKeyError, WrongKey) as error:
+    except (
+        UsageError,
+        browse.NoSuchPoint,
+        NotARepository,
+        RootKeyError,
+        UnusablePlace,
+        WrongKey,
+    ) as error:
         warn(f"{arguments.path}: {error}")
         return USAGE
     except RepositoryError as error:

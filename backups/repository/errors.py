@@ -67,6 +67,18 @@ class WrongKey(Unreadable):
     """The key at hand is not the one that wrapped this."""
 
 
+class KeyDestroyed(RepositoryError):
+    """A key was destroyed on request, or that has begun. ``key`` names the object that says so."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key}: the key was destroyed on request; nothing can be read with it")
+        self.key = key
+
+
+class PassphraseTooShort(RepositoryError):
+    """A recovery passphrase that could be guessed; says how long one has to be."""
+
+
 class CommitExists(RepositoryError):
     """The sequence number is filled. Whoever filled it decides what the mailbox looks like."""
 

@@ -16,8 +16,9 @@ import hashlib
 import os
 import secrets
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -30,6 +31,8 @@ from .errors import Damaged, RootKeyError, UnsupportedFormat, WrongKey
 KEY = 32
 VERSION = 1
 _MAGIC = b"STWK"
+SERVICE_MAGIC = b"STWM"
+"""What a key management service wrapped (key_service.py)."""
 _HEAD = struct.Struct("<4sBB8s")
 
 
@@ -56,11 +59,15 @@ def unwrap_key(
     if len(wrapped) < _HEAD.size + NONCE + TAG:
         raise Damaged(name, f"too short for a wrapped key: {len(wrapped)} bytes")
     magic, version, zero, wrapped_under = _HEAD.unpack_from(wrapped)
+    if magic == SERVICE_MAGIC:
+        raise WrongKey(name, "wrapped by a key management service, not by a key at hand")
     if magic != _MAGIC:
         raise Damaged(name, "is not a wrapped key")
     if version > VERSION:
         raise UnsupportedFormat(name, f"version {version}, this version reads {VERSION}")
-    if zero or wrapped_under != key_id(wrapping_key):
+    if zero or version != VERSION:
+        raise Damaged(name, "the header makes no sense")
+    if wrapped_under != key_id(wrapping_key):
         expected, given = wrapped_under.hex(), key_id(wrapping_key).hex()
         raise WrongKey(name, f"wrapped under key {expected}, the key at hand is {given}")
     head, nonce = wrapped[: _HEAD.size], wrapped[_HEAD.size : _HEAD.size + NONCE]
@@ -69,6 +76,43 @@ def unwrap_key(
     except InvalidTag as error:
         reason = "does not decrypt: damaged, or the key of another tenant or mailbox"
         raise Damaged(name, reason) from error
+
+
+def wrapping_key_id(wrapped: bytes) -> str | None:
+    """Id of the key that wrapped this, in hexadecimal; None where the bytes do not say."""
+    if len(wrapped) < _HEAD.size or not wrapped.startswith(_MAGIC):
+        return None
+    *_, wrapped_under = _HEAD.unpack_from(wrapped)
+    return bytes(wrapped_under).hex()
+
+
+def read_private(path: str | os.PathLike[str]) -> bytes:
+    """At most 1,024 bytes of a file that its owner alone may read. Raises RootKeyError."""
+    try:
+        with Path(path).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(1024)
+    except OSError as error:
+        raise RootKeyError(f"{path}: {error.strerror}") from error
+    if mode & 0o077:
+        raise RootKeyError(
+            f"{path}: others may read it (mode {mode & 0o777:o}); run: chmod 600 {path}"
+        )
+    return text
+
+
+class KeyWrapper(Protocol):
+    """What wraps tenants' keys: the root key, or a key that never leaves a service."""
+
+    @property
+    def id(self) -> str:
+        """Tells keys apart and says nothing about them."""
+
+    def wrap(self, key: bytes, bound: bytes) -> bytes:
+        """``bound`` is the context; ``unwrap`` must be given the same. Raises Unavailable."""
+
+    def unwrap(self, wrapped: bytes, bound: bytes, name: str = "wrapped key") -> bytes:
+        """Raises WrongKey, Damaged, UnsupportedFormat, all naming ``name``; Unavailable."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +128,7 @@ class RootKey:
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> RootKey:
         """Raises RootKeyError: no such file, readable by others, or not a key."""
-        try:
-            with Path(path).open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                text = file.read(1024)
-        except OSError as error:
-            raise RootKeyError(f"{path}: {error.strerror}") from error
-        if mode & 0o077:
-            raise RootKeyError(
-                f"{path}: others may read it (mode {mode & 0o777:o}); run: chmod 600 {path}"
-            )
+        text = read_private(path)
         try:
             key = base64.b64decode(text.strip(), validate=True)
         except binascii.Error as error:
@@ -134,16 +169,26 @@ class TenantKeys:
     def generate(cls) -> TenantKeys:
         return cls(new_key(), new_key(), new_key(), new_key())
 
-    def wrapped_by(self, root: RootKey, tenant: UUID) -> bytes:
-        keys = self.tenant_key + self.id_key + self.blob_secret + self.metadata_key
-        return root.wrap(keys, context("tenant-keys", tenant))
+    def with_new_tenant_key(self) -> TenantKeys:
+        """For rotation: the other keys stay, for content is named and encrypted with them."""
+        return replace(self, tenant_key=new_key())
+
+    def to_bytes(self) -> bytes:
+        return self.tenant_key + self.id_key + self.blob_secret + self.metadata_key
+
+    def wrapped_by(self, root: KeyWrapper, tenant: UUID) -> bytes:
+        return root.wrap(self.to_bytes(), context("tenant-keys", tenant))
 
     @classmethod
     def unwrap(
-        cls, wrapped: bytes, root: RootKey, tenant: UUID, name: str = "tenant keys"
+        cls, wrapped: bytes, root: KeyWrapper, tenant: UUID, name: str = "tenant keys"
     ) -> TenantKeys:
         """Raises WrongKey, Damaged, UnsupportedFormat."""
-        keys = root.unwrap(wrapped, context("tenant-keys", tenant), name)
+        return cls.from_bytes(root.unwrap(wrapped, context("tenant-keys", tenant), name), name)
+
+    @classmethod
+    def from_bytes(cls, keys: bytes, name: str) -> TenantKeys:
+        """Raises Damaged, naming ``name``."""
         if len(keys) != 4 * KEY:
             raise Damaged(name, f"holds {len(keys)} bytes instead of {4 * KEY}")
         return cls(*(keys[start : start + KEY] for start in range(0, 4 * KEY, KEY)))

@@ -141,6 +141,21 @@ def segment_of(key: str) -> tuple[UUID, str] | None:
     return (mailbox, found[2]) if found and mailbox else None
 
 
+def is_known(key: str) -> bool:
+    """Whether a tenant's object has a name that the format gives."""
+    readings = (
+        pack_of,
+        commit_of,
+        segment_of,
+        dictionary_of,
+        tenant_key_of,
+        mailbox_key_of,
+        recovery_of,
+        destruction_of,
+    )
+    return any(reading(key) is not None for reading in readings)
+
+
 def uuid_of(text: str) -> UUID | None:
     """The id, or None for anything but its canonical spelling."""
     try:

@@ -76,6 +76,10 @@ class Reader:
         )
         return packs.StoredPack(pack, pack_class, size, entries, carried)
 
+    def dictionary(self, number: int) -> Dictionary:
+        """From its own object. Raises NotFound, Damaged, UnsupportedFormat."""
+        return self._dictionaries.get(number)
+
     def _fetch(
         self, run: list[tuple[bytes, Location]], wanted: dict[bytes, BlobRef]
     ) -> Iterator[tuple[bytes, bytes]]:

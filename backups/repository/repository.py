@@ -7,8 +7,10 @@ from uuid import UUID
 from . import layout
 from .backend import Backend
 from .errors import AlreadyExists, NotARepository, NotFound, RepositoryError
-from .keys import RootKey, TenantKeys
-from .vault import EscrowedMailboxKeys, MailboxKey, Vault, escrowed_keys
+from .escrow import EscrowedMailboxKeys, escrowed_keys
+from .keys import KeyWrapper, TenantKeys
+from .recovery import open_recovery
+from .vault import MailboxKey, Vault
 
 
 class Repository:
@@ -54,10 +56,16 @@ class Repository:
         """``mailbox_key`` gives the 32 bytes of a mailbox's key, or raises."""
         return Vault(self.backend, tenant, keys, mailbox_key)
 
-    def escrowed_vault(self, tenant: UUID, root: RootKey) -> Vault:
+    def escrowed_vault(self, tenant: UUID, root: KeyWrapper) -> Vault:
         """A tenant's share with the keys that the repository itself keeps, wrapped.
 
-        Raises NotFound, WrongKey, Damaged.
+        Raises NotFound, WrongKey, Damaged, KeyDestroyed.
         """
-        keys = escrowed_keys(self.backend, tenant, root)
+        return self._vault_of(tenant, escrowed_keys(self.backend, tenant, root))
+
+    def recovered_vault(self, tenant: UUID, passphrase: str) -> Vault:
+        """As ``escrowed_vault``, with the keys under the tenant's recovery passphrase."""
+        return self._vault_of(tenant, open_recovery(self.backend, tenant, passphrase))
+
+    def _vault_of(self, tenant: UUID, keys: TenantKeys) -> Vault:
         return self.vault(tenant, keys, EscrowedMailboxKeys(self.backend, tenant, keys))

@@ -14,8 +14,17 @@ from .blobs import BlobRef
 from .chain import Chain, StoredCommit, Tip
 from .checkpoints import Checkpoint
 from .commits import Commit
-from .errors import AlreadyExists, Damaged, RepositoryError, WrongKey
-from .keys import RootKey, TenantKeys
+from .destruction import require_not_destroyed
+from .dictionaries import Dictionary
+from .errors import (
+    AlreadyExists,
+    Damaged,
+    KeyDestroyed,
+    NotFound,
+    RepositoryError,
+    WrongKey,
+)
+from .keys import TenantKeys
 from .packs import Location, StoredPack
 from .reader import Reader
 from .records import ItemRecord
@@ -44,9 +53,10 @@ class Vault:
     def save_keys(self, wrapped: bytes, version: int = 1) -> None:
         """Keep the escrow copy of the tenant's wrapped keys; the same bytes again are fine.
 
-        Raises RepositoryError when other bytes are there already: nothing overwrites a key.
+        Raises RepositoryError when other bytes are there already: nothing overwrites a key; and
+        KeyDestroyed.
         """
-        self._save_once(layout.tenant_key(self.tenant, version), wrapped)
+        self._save_once(layout.tenant_key(self.tenant, version), wrapped, None)
 
     def save_mailbox_key(self, mailbox: UUID, wrapped: bytes, version: int = 1) -> None:
         """As ``save_keys``. Raises WrongKey or Damaged for what this tenant can't unwrap."""
@@ -54,7 +64,7 @@ class Vault:
         key = self._keys.unwrap_mailbox_key(wrapped, self.tenant, mailbox, name)
         if key != self._mailbox_key(mailbox):
             raise WrongKey(name, "not the key that the mailbox is written with")
-        self._save_once(name, wrapped)
+        self._save_once(name, wrapped, mailbox)
 
     def writer(self, locate: Locate, clock: Clock = now) -> Writer:
         """``clock`` tells how old dictionaries are."""
@@ -75,6 +85,10 @@ class Vault:
     def read_pack(self, pack: str) -> StoredPack:
         """What the writer gave the catalog, read from the pack's end. Raises Damaged, NotFound."""
         return self._reader.pack(pack)
+
+    def read_dictionary(self, number: int) -> Dictionary:
+        """From its own object. Raises NotFound, Damaged, UnsupportedFormat."""
+        return self._reader.dictionary(number)
 
     def pack_index(self, damaged: list[Damaged] | None = None) -> dict[bytes, Location]:
         """Where every blob is, from the packs alone; about 250 bytes of memory per blob.
@@ -166,41 +180,20 @@ class Vault:
     def _chain(self, mailbox: UUID) -> Chain:
         return Chain(self._backend, self.tenant, mailbox, self._mailbox_key(mailbox))
 
-    def _save_once(self, name: str, wrapped: bytes) -> None:
+    def _take_back_if_destroyed(self, name: str, mailbox: UUID | None) -> None:
+        """Whoever destroys a key meanwhile may have looked for copies before this one came."""
+        try:
+            require_not_destroyed(self._backend, self.tenant, mailbox)
+        except KeyDestroyed:
+            with contextlib.suppress(NotFound):
+                self._backend.delete(name)
+            raise
+
+    def _save_once(self, name: str, wrapped: bytes, mailbox: UUID | None) -> None:
         if not self._backend.exists(name):
+            require_not_destroyed(self._backend, self.tenant, mailbox)
             with contextlib.suppress(AlreadyExists):
                 self._backend.put_immutable(name, wrapped)
+            self._take_back_if_destroyed(name, mailbox)
         if self._backend.get(name) != wrapped:
             raise RepositoryError(f"{name}: another key is there, and stays")
-
-
-def escrowed_keys(backend: Backend, tenant: UUID, root: RootKey) -> TenantKeys:
-    """From the newest escrow copy. Raises NotFound, WrongKey, Damaged."""
-    versions = [layout.tenant_key_of(key) for key in backend.list(layout.keys_prefix(tenant))]
-    name = layout.tenant_key(tenant, max((v for v in versions if v is not None), default=1))
-    return TenantKeys.unwrap(backend.get(name), root, tenant, name)
-
-
-class EscrowedMailboxKeys:
-    """Mailbox keys from their newest escrow copies. Calling raises NotFound, WrongKey, Damaged."""
-
-    def __init__(self, backend: Backend, tenant: UUID, keys: TenantKeys) -> None:
-        self._backend = backend
-        self._tenant = tenant
-        self._keys = keys
-        self._unwrapped: dict[UUID, bytes] = {}
-
-    def __call__(self, mailbox: UUID) -> bytes:
-        if mailbox not in self._unwrapped:
-            self._unwrapped[mailbox] = self._read(mailbox)
-        return self._unwrapped[mailbox]
-
-    def _read(self, mailbox: UUID) -> bytes:
-        version = 1
-        for key in self._backend.list(layout.keys_prefix(self._tenant)):
-            place = layout.mailbox_key_of(key)
-            if place is not None and place[0] == mailbox:
-                version = max(version, place[1])
-        name = layout.mailbox_key(self._tenant, mailbox, version)
-        wrapped = self._backend.get(name)
-        return self._keys.unwrap_mailbox_key(wrapped, self._tenant, mailbox, name)
