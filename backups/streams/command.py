@@ -171,9 +171,11 @@ class _Run:
         """The payloads that a mailbox file can hold: one that can't be read would end it."""
         for entry in self._inputs():
             try:
-                yield open_stream(entry.payload or b"").payload
+                open_stream(entry.payload or b"")
             except StreamError as error:
                 self._problem(entry.label, str(error))
+            else:
+                yield entry.payload or b""
 
     def _write_all(self, file: ExportedFile) -> None:
         if self._options.to == _STANDARD:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote
 
 from backups.streams.contacts import places
+from backups.streams.contacts.labels import STANDARD, labelled
 from backups.streams.contacts.lines import Line, kept_form, split, unescape
 from backups.streams.contacts.lists import add_members
 from backups.streams.contacts.media import Media, read_media
@@ -27,7 +26,6 @@ from backups.streams.native.properties import (
 
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?![\d-])")
 _STAMP = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d):?(\d\d)(?:[.,]\d+)?Z?", re.IGNORECASE)
-_LABEL = re.compile(r"_?\$!<(.*)>!\$_?")
 _PASSED_OVER: Final = frozenset({"BEGIN", "END", "VERSION", "PRODID"})
 _NO_YEAR: Final = "X-APPLE-OMIT-YEAR"
 
@@ -67,7 +65,7 @@ class CardReader:
         self._is_list = kind.lower() == "group"
         labels: list[Line] = []
         groups: set[str] = set()
-        for line in _labelled(lines):
+        for line in labelled(lines):
             name = places.ALIASES.get(line.name, line.name)
             if name in _PASSED_OVER or not line.value:
                 continue
@@ -77,7 +75,7 @@ class CardReader:
                 self.keep(kept_form(line))
                 groups.add(line.group)
         for line in labels:  # one that Apple names is in the types of what has found its place
-            if line.group in groups or _LABEL.fullmatch(line.text) is None:
+            if line.group in groups or STANDARD.fullmatch(line.text) is None:
                 self.keep(kept_form(line))
         return self._finish_list() if self._is_list else self._finish_contact()
 
@@ -392,19 +390,3 @@ def shown_address(parts: list[str]) -> str:
     """An address in the way it stands on a letter, from the seven fields of ADR."""
     lines = (parts[2], f"{parts[5]} {parts[3]}".strip(), parts[0], parts[4], parts[6])
     return "\r\n".join(line for line in lines if line)
-
-
-def _labelled(lines: Iterable[Line]) -> list[Line]:
-    """The lines, with labels of Apple's address book (item1.X-ABLabel) made types of theirs."""
-    lines = list(lines)
-    labels = {line.group: line.text for line in lines if line.group and line.name == "X-ABLABEL"}
-    found = []
-    for line in lines:
-        label = _LABEL.sub(r"\1", labels.get(line.group, "")).strip()
-        if line.group and label and line.name == "X-ABDATE" and label.upper() == "ANNIVERSARY":
-            line = replace(line, name="ANNIVERSARY")
-        if line.group and label and line.name != "X-ABLABEL":
-            kinds = places.LABELS.get(label.upper(), (label.upper(),))
-            line = replace(line, kinds=line.kinds | set(kinds))
-        found.append(line)
-    return found
