@@ -37,7 +37,7 @@ from .layout import MARKER, TENANTS
 
 if TYPE_CHECKING:  # names that the library has for type checkers only
     from obstore import GetOptions
-    from obstore.store import ClientConfig, RetryConfig, S3Credential
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Credential
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _REFUSALS = frozenset({"401", "403", "405", "501"})
@@ -55,8 +55,8 @@ _owner: int | None = None
 class Patience:
     """How often and how long to try. The longest pause doubles each time, the real one is drawn."""
 
-    attempts: int = 6
-    first_pause: float = 0.25
+    attempts: int = 7
+    first_pause: float = 0.5
     longest_pause: float = 15.0
     transfer: float = 900.0
     """Seconds for one request with its content: a pack of 32 MiB on a line of 300 kbit/s."""
@@ -78,7 +78,9 @@ class ObjectStoreBackend:
     of their own for single objects belong into ``put_immutable``, the one place that creates.
     """
 
-    def __init__(self, place: str, once: S3Store, patient: S3Store, patience: Patience) -> None:
+    def __init__(
+        self, place: str, once: ObjectStore, patient: ObjectStore, patience: Patience
+    ) -> None:
         """``once`` makes no second attempt by itself, ``patient`` does; ``place`` is for people."""
         self.place = place
         self._once = once

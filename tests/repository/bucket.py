@@ -42,6 +42,8 @@ class Fault(Enum):
     DENY = auto()
     CONFLICT = auto()
     """409, as S3 while another request for the name is under way."""
+    SLOW_DOWN = auto()
+    TOO_MANY = auto()
     FULL = auto()
     FIRST_PAGE_AGAIN = auto()
     LAST_PAGE_TOO_EARLY = auto()
@@ -53,9 +55,11 @@ _ANSWERS = {
     Fault.CUT_OFF_AND_LOSE_ANSWER: (500, "InternalError"),
     Fault.DENY: (403, "AccessDenied"),
     Fault.CONFLICT: (409, "ConditionalRequestConflict"),
+    Fault.SLOW_DOWN: (503, "SlowDown"),
+    Fault.TOO_MANY: (429, "TooManyRequests"),
     Fault.FULL: (507, "XMinioStorageFull"),
 }
-_UNDONE = (Fault.REFUSE, Fault.DENY, Fault.CONFLICT, Fault.FULL)
+_UNDONE = (Fault.REFUSE, Fault.DENY, Fault.CONFLICT, Fault.SLOW_DOWN, Fault.TOO_MANY, Fault.FULL)
 _CUT = (Fault.CUT_OFF, Fault.CUT_OFF_AND_LOSE_ANSWER)
 
 

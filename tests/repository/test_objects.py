@@ -162,7 +162,7 @@ def test_a_listing_that_fails_on_its_second_page_is_no_end(
         list(bucket.list("tenants/one/keys/"))
 
 
-@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.HANG_UP])
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.HANG_UP, Fault.SLOW_DOWN, Fault.TOO_MANY])
 def test_one_failure_of_a_reading_request_is_not_even_noticed(
     front: Front, bucket: ObjectStoreBackend, fault: Fault
 ) -> None:
@@ -185,6 +185,8 @@ def test_one_failure_of_a_reading_request_is_not_even_noticed(
         Fault.CUT_OFF,
         Fault.CUT_OFF_AND_LOSE_ANSWER,
         Fault.CONFLICT,
+        Fault.SLOW_DOWN,
+        Fault.TOO_MANY,
     ],
 )
 @pytest.mark.parametrize("times", [1, 2])
@@ -220,6 +222,17 @@ def test_somebody_elses_object_is_not_taken_for_ones_own_after_a_failure(
     assert bucket.get(KEY) == CONTENT[::-1]
 
 
+def test_pauses_grow_up_to_a_limit_and_are_drawn_by_chance() -> None:
+    patience = Patience(attempts=8, first_pause=1, longest_pause=10)
+    drawn = [list(patience.pauses()) for _ in range(20)]
+    for pauses in drawn:
+        assert len(pauses) == 8
+        for pause, limit in zip(pauses, [1, 2, 4, 8, 10, 10, 10, 10], strict=True):
+            assert 0 <= pause <= limit
+    assert len({tuple(pauses) for pauses in drawn}) == 20
+    assert max(max(pauses) for pauses in drawn) > 2
+
+
 def test_refusal_and_a_full_store_are_said_at_once(
     front: Front, bucket: ObjectStoreBackend
 ) -> None:
@@ -253,6 +266,15 @@ def test_an_answer_that_breaks_off_never_counts_as_the_object(
     front.order(Fault.SHORT_ANSWER, "GET", times=30)
     with pytest.raises((Unavailable, Damaged)):
         bucket.get(KEY)
+
+
+def test_what_was_cut_off_and_may_not_be_removed_is_never_called_stored(
+    front: Front, bucket: ObjectStoreBackend
+) -> None:
+    front.order(Fault.CUT_OFF, "PUT")
+    front.order(Fault.DENY, "DELETE")
+    with pytest.raises(Refused, match=f"{KEY}.*AccessDenied"):
+        bucket.put_immutable(KEY, CONTENT)
 
 
 def test_delete_takes_one_object_and_says_when_it_may_not(
