@@ -112,9 +112,13 @@ class ObjectStoreBackend:
                 bucket,
                 prefix=prefix or None,
                 endpoint=endpoint,
+                aws_endpoint_url_s3=endpoint,  # or the environment's would win
                 region=region,
+                virtual_hosted_style_request=False,
+                s3_express=False,
                 credential_provider=_signer(credentials),
                 skip_signature=False,
+                unsigned_payload=False,
                 conditional_put="etag",
                 checksum_algorithm="SHA256",
                 disable_bulk_delete=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
@@ -117,19 +118,33 @@ def test_a_read_takes_one_request_and_a_creation_two(
 
 
 def test_what_goes_up_is_conditional_signed_and_has_a_checksum(
-    front: Front, bucket: ObjectStoreBackend, monkeypatch: pytest.MonkeyPatch
+    front: Front, bucket: ObjectStoreBackend
 ) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-somebody-else")
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "of-somebody-else")
-    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
     front.headers.clear()
-    backend_at(front, "other").prepare()
     bucket.put_immutable(KEY, CONTENT)
-    put = {k.lower(): v for k, v in front.headers[-2].items()}
+    put = {name.lower(): value for name, value in front.headers[0].items()}
     assert put["if-none-match"] == "*"
     assert put["x-amz-checksum-sha256"] == b64encode(sha256(CONTENT).digest()).decode()
-    assert all("Credential=an-id/" in headers["authorization"] for headers in front.headers)
-    assert "x-amz-security-token" not in put
+    assert put["x-amz-content-sha256"] == sha256(CONTENT).hexdigest()
+    assert "Credential=an-id/" in put["authorization"]
+
+
+def test_what_is_given_is_not_mixed_with_the_environment(
+    front: Front, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "REGION", "BUCKET"):
+        monkeypatch.setenv(f"AWS_{name}", "of-somebody-else")
+    for name in ("SKIP_SIGNATURE", "UNSIGNED_PAYLOAD", "VIRTUAL_HOSTED_STYLE_REQUEST"):
+        monkeypatch.setenv(f"AWS_{name}", "true")
+    for name in ("ENDPOINT_URL_S3", "ENDPOINT_URL", "ENDPOINT"):
+        monkeypatch.setenv(f"AWS_{name}", "http://127.0.0.1:9")
+    backend = backend_at(front, prefix)
+    Repository.create(backend, REPOSITORY)
+    assert Repository.open(backend).id == REPOSITORY
+    for headers in ({k.lower(): v for k, v in one.items()} for one in front.headers[1:]):
+        assert re.search(r"Credential=an-id/\d+/us-east-1/s3", headers["authorization"])
+        assert "x-amz-security-token" not in headers
+        assert headers["x-amz-content-sha256"] != "UNSIGNED-PAYLOAD"
 
 
 def test_nothing_is_ever_overwritten(bucket: ObjectStoreBackend) -> None:
