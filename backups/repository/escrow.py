@@ -64,6 +64,7 @@ class EscrowedMailboxKeys:
         return self._unwrapped[mailbox]
 
     def _read(self, mailbox: UUID) -> bytes:
+        require_not_destroyed(self._backend, self._tenant, mailbox)
         wrong: WrongKey | None = None
         for version in mailbox_versions(self._backend, self._tenant).get(mailbox, []):
             name = layout.mailbox_key(self._tenant, mailbox, version)
@@ -72,5 +73,4 @@ class EscrowedMailboxKeys:
                 return self._keys.unwrap_mailbox_key(wrapped, self._tenant, mailbox, name)
             except WrongKey as error:
                 wrong = wrong or error
-        require_not_destroyed(self._backend, self._tenant, mailbox)
         raise wrong or NotFound(layout.mailbox_key(self._tenant, mailbox, 1))

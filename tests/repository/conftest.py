@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from .golden.make import ARCHIVE
 from .world import ANNA, BEN, World, raw, with_attachment
 
 
@@ -27,3 +29,12 @@ def filled(world: World) -> World:
     world.back_up(BEN, {"copy": with_attachment(b"Subject: fwd\r\n\r\nfor you", attachment)})
     world.back_up(ANNA, {"late": raw(b"Subject: late\r\n\r\nsorry")}, removed=["hello"])
     return world
+
+
+@pytest.fixture
+def golden(tmp_path: Path) -> Path:
+    """The repository of format 1 that every later version must read."""
+    folder = tmp_path / "golden"
+    with tarfile.open(ARCHIVE) as tar:
+        tar.extractall(folder, filter="data")
+    return folder

@@ -6,9 +6,11 @@ the format has changed.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import struct
+import unicodedata
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,9 +20,11 @@ import msgpack
 from backports import zstd
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from .world import ACME, ANNA, BEN, REPOSITORY, World
+from .golden import expected
+from .world import ACME, ANNA, BEN, HOLD, MORNING, REPOSITORY, World
 
 
 def context(kind: str, *ids: UUID, number: int | None = None) -> bytes:
@@ -44,14 +48,15 @@ def unseal(magic: bytes, sealed: bytes, key: bytes, bound: bytes) -> bytes:
 
 
 class Reader:
-    def __init__(self, path: Path, root_key: bytes) -> None:
-        self.tenant = path / "tenants" / str(ACME)
-        wrapped = (self.tenant / "keys" / "tenant.1").read_bytes()
-        keys = unwrap(wrapped, root_key, context("tenant-keys", ACME))
+    """One tenant's share, read with the four keys."""
+
+    def __init__(self, tenant: Path, keys: bytes) -> None:
+        self.tenant = tenant
         self.tenant_key, self.id_key, self.blob_secret, self.metadata_key = (
             keys[n : n + 32] for n in range(0, 128, 32)
         )
-        self.blobs: dict[bytes, bytes] = {}
+        self.blobs: dict[bytes, tuple[bytes, dict[int, bytes]]] = {}
+        self.dictionaries_used: set[int] = set()
         for pack in (self.tenant / "packs").glob("??/*"):
             self._pack(pack)
 
@@ -69,18 +74,20 @@ class Reader:
         number, entries, dictionaries = msgpack.unpackb(directory, strict_map_key=False)
         assert (number, len(entries)) == (pack_class, count)
         for blob_id, offset, size in entries:
-            self.blobs[blob_id] = pack[offset : offset + size]
+            self.blobs[blob_id] = (pack[offset : offset + size], dictionaries)
 
     def blob(self, reference: bytes) -> bytes:
         blob_id, key, length = struct.unpack("<32s32sI", reference)
-        blob = self.blobs[blob_id]
+        blob, dictionaries = self.blobs[blob_id]
         fields = struct.unpack("<4sBBBBIII32s12s", blob[:64])
         magic, version, _, compression, zero, dictionary, size, stored, found, nonce = fields
-        assert (magic, version, zero, dictionary) == (b"STWB", 1, 0, 0)
+        assert (magic, version, zero) == (b"STWB", 1, 0)
         assert (size, found, stored) == (length, blob_id, len(blob) - 80)
         assert blob[64:80] == hashlib.sha256(blob[:64] + blob[80:]).digest()[:16]
         body = AESGCM(key).decrypt(nonce, blob[80:], blob[:64])
-        plaintext = zstd.decompress(body) if compression else body
+        words = zstd.ZstdDict(dictionaries[dictionary]) if dictionary else None
+        self.dictionaries_used.add(dictionary)
+        plaintext = zstd.decompress(body, zstd_dict=words) if compression else body
         assert blake3.blake3(plaintext, key=self.id_key).digest() == blob_id
         info = b"stowage/blob-key\0" + hashlib.sha256(plaintext).digest()
         assert HKDF(SHA256(), 32, salt=None, info=info).derive(self.blob_secret) == key
@@ -88,42 +95,160 @@ class Reader:
 
     def item(self, item: list[Any]) -> bytes:
         layout, skeleton_parts, prefix, frames, holes = item[6]
-        assert (layout, skeleton_parts, prefix, frames) == (0, 1, 0, [])
         references = item[7]
         parts = [self.blob(references[n : n + 68]) for n in range(0, len(references), 68)]
-        content, position = b"", 0
-        for offset, number in holes:
-            content += parts[0][position:offset] + parts[number]
-            position = offset
-        return content + parts[0][position:]
+        skeleton = b"".join(parts[:skeleton_parts])
+        content, position = b"", prefix
+        for offset, number, *coding in holes:
+            content += skeleton[position : prefix + offset] + encoded(parts[number], coding)
+            position = prefix + offset
+        content += skeleton[position:]
+        if layout == 1:
+            sizes = [size for size, count in frames for _ in range(count)]
+            pieces, content = content, b""
+            for size in sizes:
+                content += struct.pack("<II", 2, size) + pieces[:size]
+                pieces = pieces[size:]
+            assert not pieces
+        whole = skeleton[:prefix] + content
+        assert (len(whole), hashlib.sha256(whole).digest()) == (item[4], item[5])
+        return whole
 
-    def mailbox(self, mailbox: UUID) -> dict[str, bytes]:
+    def mailbox(self, mailbox: UUID) -> Mailbox:
         wrapped = (self.tenant / "keys" / f"mailbox-{mailbox}.1").read_bytes()
         key = unwrap(wrapped, self.tenant_key, context("mailbox-key", ACME, mailbox))
-        previous, items = bytes(32), {}
-        for number, path in enumerate(
-            sorted((self.tenant / "commits" / str(mailbox)).iterdir()), 1
-        ):
-            assert path.name == f"{number:010d}"
+        found = Mailbox()
+        previous = bytes(32)
+        for path in sorted((self.tenant / "commits" / str(mailbox)).iterdir()):
+            number = int(path.name)
             sealed = path.read_bytes()
             bound = context("commit", ACME, mailbox, number=number)
             commit = msgpack.unpackb(unseal(b"STWC", sealed, key, bound), timestamp=3)
-            assert commit["previous"] == previous
+            assert (commit["version"], commit["sequence"]) == (1, number)
+            if not found.begun and number > 1:
+                segments = self.tenant / "segments" / str(mailbox)
+                found.begin(commit["checkpoint"], segments, key, context("segment", ACME, mailbox))
+            else:
+                assert commit["previous"] == previous
+                found.apply(commit)
             previous = hashlib.sha256(sealed).digest()
-            for removed in commit["removed_items"]:
-                del items[removed]
-            for item in commit["items"]:
-                items[item[0]] = self.item(item)
-                assert hashlib.sha256(items[item[0]]).digest() == item[5]
-        return items
+        return found
+
+    def content(self, mailbox: Mailbox, point: int | None = None) -> dict[str, bytes]:
+        return {item[0]: self.item(item) for item in mailbox.items(point)}
+
+
+def encoded(part: bytes, coding: list[int]) -> bytes:
+    transfer, line = coding or (0, 0)
+    if transfer == 0:
+        return part
+    text = base64.b64encode(part)
+    ends = {1: b"\n", 2: b"\r\n"}[transfer]
+    return ends.join(text[n : n + line] for n in range(0, len(text), line)) if line else text
+
+
+class Mailbox:
+    """Every version of every item, as intervals, and the points that are offered."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.versions: list[list[Any]] = []
+        self.points: list[int] = []
+        self.holds: dict[bytes, str] = {}
+
+    def begin(self, checkpoint: dict[str, Any], folder: Path, key: bytes, bound: bytes) -> None:
+        self.begun = True
+        self.points = [point[0] for point in checkpoint["points"]]
+        self.holds = dict(checkpoint["holds"])
+        for name, count, digest in checkpoint["segments"]:
+            sealed = (folder / name.hex()).read_bytes()
+            assert hashlib.sha256(sealed).digest() == name
+            plaintext = unseal(b"STWG", sealed, key, bound)
+            assert hashlib.sha256(plaintext).digest() == digest
+            entries = msgpack.unpackb(plaintext)
+            assert len(entries) == count
+            for _, first, end, item in entries:
+                self.versions.append([first, end, msgpack.unpackb(item, timestamp=3)])
+
+    def apply(self, commit: dict[str, Any]) -> None:
+        self.begun = True
+        number = commit["sequence"]
+        if commit["kind"] == 2:
+            self.points = [p for p in self.points if p not in commit["expired"]["points"]]
+            gone = [tuple(version) for version in commit["expired"]["versions"]]
+            self.versions = [v for v in self.versions if (v[2][0], v[0]) not in gone]
+        if commit["kind"] == 3:
+            hold = commit["hold"]
+            if hold["placed"]:
+                self.holds[hold["id"]] = hold["name"]
+            else:
+                del self.holds[hold["id"]]
+        if commit["kind"] not in (0, 1):
+            return
+        touched = [*commit["removed_items"], *(item[0] for item in commit["items"])]
+        for version in self.versions:
+            if version[1] is None and version[2][0] in touched:
+                version[1] = number
+        self.versions += ([number, None, item] for item in commit["items"])
+        if commit["kind"] == 1:
+            self.points.append(number)
+
+    def items(self, point: int | None) -> list[list[Any]]:
+        at = self.points[-1] if point is None else point
+        return [v[2] for v in self.versions if v[0] <= at and (v[1] is None or at < v[1])]
+
+
+def tenant_keys(path: Path, version: int, root_key: bytes) -> bytes:
+    wrapped = (path / "keys" / f"tenant.{version}").read_bytes()
+    return unwrap(wrapped, root_key, context("tenant-keys", ACME))
+
+
+def recovered_keys(path: Path, passphrase: str) -> bytes:
+    copy = (path / "keys" / "recovery.1").read_bytes()
+    magic, version, zeros, memory, passes, lanes = struct.unpack("<4sB3sIII", copy[:20])
+    assert (magic, version, zeros) == (b"STWR", 1, bytes(3))
+    kdf = Argon2id(salt=copy[20:36], length=32, iterations=passes, lanes=lanes, memory_cost=memory)
+    derived = kdf.derive(unicodedata.normalize("NFC", passphrase).encode())
+    keys = unwrap(copy[44:], derived, context("recovery", ACME) + copy[:44])
+    assert copy[36:44] == hashlib.sha256(b"stowage/key-id\0" + keys[:32]).digest()[:8]
+    return keys
 
 
 def test_a_repository_is_read_by_its_description_alone(filled: World) -> None:
     marker = json.loads((filled.path / "stowage.json").read_text())
     assert (marker["format"], marker["repository"]) == (1, str(REPOSITORY))
     assert marker["check"] == hashlib.sha256(f"stowage/1/{REPOSITORY}".encode()).hexdigest()
-    reader = Reader(filled.path, filled.root.key)
-    assert reader.mailbox(ANNA) == {
+    tenant = filled.path / "tenants" / str(ACME)
+    reader = Reader(tenant, tenant_keys(tenant, 1, filled.root.key))
+    assert reader.content(reader.mailbox(ANNA)) == {
         name: filled.contents[ANNA, name] for name in ("report", "late")
     }
-    assert reader.mailbox(BEN) == {"copy": filled.contents[BEN, "copy"]}
+    assert reader.content(reader.mailbox(BEN)) == {"copy": filled.contents[BEN, "copy"]}
+
+
+def test_the_golden_repository_is_read_by_the_description_alone(golden: Path) -> None:
+    tenant = golden / "tenants" / str(ACME)
+    keys = recovered_keys(tenant, "correct horse battery staple")
+    assert keys == tenant_keys(tenant, 1, hashlib.sha256(b"golden root").digest())
+    assert keys == tenant_keys(tenant, 2, hashlib.sha256(b"golden new root").digest())
+    reader = Reader(tenant, keys)
+    anna, ben = reader.mailbox(ANNA), reader.mailbox(BEN)
+    assert anna.points == [3, 7]
+    assert anna.holds == {HOLD.bytes: "Case 7"}
+    assert reader.content(anna) == expected.ANNA_AT_7
+    assert reader.content(anna, 3) == expected.ANNA_AT_3
+    assert ben.points == [1, 2, 3, 4]
+    assert [reader.content(ben, point) for point in ben.points] == expected.BEN_AT
+    assert reader.dictionaries_used == {0, 1}
+
+
+def test_the_golden_dictionary_is_the_one_that_packs_carry(golden: Path) -> None:
+    tenant = golden / "tenants" / str(ACME)
+    reader = Reader(tenant, tenant_keys(tenant, 1, hashlib.sha256(b"golden root").digest()))
+    sealed = (tenant / "dictionaries" / "0000000001").read_bytes()
+    bound = context("dictionary", ACME, number=1)
+    version, trained_at, content = msgpack.unpackb(
+        unseal(b"STWZ", sealed, reader.metadata_key, bound), timestamp=3
+    )
+    assert (version, trained_at) == (1, MORNING)
+    assert {one[1] for _, carried in reader.blobs.values() if (one := carried)} == {content}

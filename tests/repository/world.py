@@ -16,8 +16,10 @@ from backups.repository import (
     BlobRef,
     Commit,
     CommitKind,
+    Expired,
     FolderBackend,
     FolderRecord,
+    Hold,
     ItemRecord,
     Location,
     Repository,
@@ -32,7 +34,10 @@ REPOSITORY = UUID("11111111-1111-4111-8111-111111111111")
 ACME = UUID("aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa")
 GLOBEX = UUID("bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb")
 ANNA = UUID("00000000-0000-4000-8000-000000000001")
+INITECH = UUID("cccccccc-cccc-4ccc-8ccc-cccccccccccc")
 BEN = UUID("00000000-0000-4000-8000-000000000002")
+CARA = UUID("00000000-0000-4000-8000-000000000003")
+HOLD = UUID("77777777-7777-4777-8777-777777777777")
 RUN = UUID("99999999-9999-4999-8999-999999999999")
 MORNING = datetime(2026, 11, 23, 8, 30, 15, 250000, tzinfo=UTC)
 INBOX = FolderRecord("inbox-id", "root-id", "Inbox", "IPF.Note", "inbox")
@@ -88,9 +93,12 @@ class World:
         self.vault = self.repository.vault(ACME, self.keys, self.mailbox_keys.__getitem__)
         self.vault.save_keys(self.keys.wrapped_by(self.root, ACME))
         for mailbox in (ANNA, BEN):
-            self.mailbox_keys[mailbox] = key = new_key()
-            wrapped = self.keys.wrap_mailbox_key(key, ACME, mailbox)
-            self.vault.save_mailbox_key(mailbox, wrapped)
+            self.add_mailbox(mailbox)
+
+    def add_mailbox(self, mailbox: UUID) -> None:
+        self.mailbox_keys[mailbox] = key = new_key()
+        wrapped = self.keys.wrap_mailbox_key(key, ACME, mailbox)
+        self.vault.save_mailbox_key(mailbox, wrapped)
 
     def store(self, cuts: Sequence[CutItem]) -> list[tuple[BlobRef, ...]]:
         writer = self.vault.writer(lambda ids: {i: self.known[i] for i in ids if i in self.known})
@@ -114,6 +122,8 @@ class World:
         *,
         kind: CommitKind = CommitKind.COMPLETE,
         removed: Sequence[str] = (),
+        expired: Expired | None = None,
+        hold: Hold | None = None,
     ) -> Commit:
         """Stores the items; the commit that is given back is not written yet."""
         items = items or {}
@@ -134,6 +144,8 @@ class World:
             ],
             removed_items=list(removed),
             cursors={f"items:{INBOX.id}": f"cursor-{sequence + 1}"},
+            expired=expired,
+            hold=hold,
         )
 
     def back_up(

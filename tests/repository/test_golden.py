@@ -1,0 +1,129 @@
+"""The golden repository of format 1: read by this version as by every one before and after it.
+
+It is never made anew. When a test here fails, the format has moved, and the code is wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from backups.repository import (
+    FolderBackend,
+    KeyDestroyed,
+    Repository,
+    RootKey,
+    ServiceKey,
+    Vault,
+    WrongKey,
+    browse,
+    destructions,
+    located,
+)
+from backups.repository.check import check
+from backups.repository.escrow import escrowed_keys
+
+from .golden import expected
+from .golden.make import ARCHIVE, PASSPHRASE, FixedService, archive, make
+from .world import ACME, ANNA, BEN, CARA, GLOBEX, HOLD, INBOX, INITECH, MORNING, REPOSITORY, ROOT
+
+ROOT_KEY = RootKey(hashlib.sha256(b"golden root").digest())
+NEW_ROOT_KEY = RootKey(hashlib.sha256(b"golden new root").digest())
+
+
+@pytest.fixture
+def repository(golden: Path) -> Repository:
+    return Repository.open(FolderBackend(golden))
+
+
+@pytest.fixture
+def vault(repository: Repository) -> Vault:
+    return repository.recovered_vault(ACME, PASSPHRASE)
+
+
+def contents(vault: Vault, mailbox: object, point: int | None = None) -> dict[str, bytes]:
+    assert mailbox in (ANNA, BEN)
+    state = browse.state_at(vault, ANNA if mailbox == ANNA else BEN, point)
+    assert state is not None
+    locate = located(vault.pack_index())
+    return {
+        item.item_id: vault.read_item(item.recipe, item.blobs, item.sha256, locate)
+        for item in state.items.values()
+    }
+
+
+def test_every_item_at_every_point_is_as_it_was(vault: Vault) -> None:
+    assert contents(vault, ANNA) == contents(vault, ANNA, 7) == expected.ANNA_AT_7
+    assert contents(vault, ANNA, 3) == expected.ANNA_AT_3
+    for point, held in enumerate(expected.BEN_AT, start=1):
+        assert contents(vault, BEN, point) == held
+
+
+def test_points_say_what_they_said(vault: Vault) -> None:
+    sizes = [sum(map(len, held.values())) for held in (expected.ANNA_AT_3, expected.ANNA_AT_7)]
+    anna = browse.points(vault, ANNA)
+    assert [(p.sequence, p.items, p.bytes) for p in anna] == [(3, 4, sizes[0]), (7, 5, sizes[1])]
+    assert [p.taken_at for p in anna] == [MORNING + timedelta(days=n) for n in (2, 6)]
+    ben = browse.points(vault, BEN)
+    assert [(p.sequence, p.items) for p in ben] == [(1, 1), (2, 1), (3, 1), (4, 2)]
+    assert [p.bytes for p in ben] == [sum(map(len, held.values())) for held in expected.BEN_AT]
+
+
+def test_an_expired_point_stays_expired(vault: Vault) -> None:
+    with pytest.raises(browse.NoSuchPoint):
+        browse.state_at(vault, ANNA, 1)
+
+
+def test_the_state_after_all_is_complete(vault: Vault) -> None:
+    state = vault.state(ANNA)
+    assert (state.sequence, state.holds) == (7, {HOLD: "Case 7"})
+    assert state.cursors == {f"items:{INBOX.id}": "cursor-7"}
+    assert state.folders == {INBOX.id: INBOX, ROOT.id: ROOT}
+    assert state.first == {"report": 3, "week": 1, "stream": 1, "mime": 1, "late": 7}
+
+
+def test_a_chain_whose_start_was_collected_begins_at_its_checkpoint(vault: Vault) -> None:
+    assert [stored.commit.sequence for stored in vault.commits(BEN)] == [3, 4]
+    assert [stored.commit.sequence for stored in vault.commits(ANNA)] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_each_of_its_keys_opens_it(repository: Repository, vault: Vault) -> None:
+    for root in (ROOT_KEY, NEW_ROOT_KEY):
+        assert repository.escrowed_vault(ACME, root).state(ANNA).items == vault.state(ANNA).items
+    keys = escrowed_keys(repository.backend, ACME, ROOT_KEY)
+    assert escrowed_keys(repository.backend, GLOBEX, ServiceKey(FixedService())) == keys
+    for root in (ROOT_KEY, RootKey(bytes(32))):
+        with pytest.raises(WrongKey):
+            repository.escrowed_vault(GLOBEX, root)
+
+
+def test_what_was_destroyed_is_said_to_be(repository: Repository, vault: Vault) -> None:
+    with pytest.raises(KeyDestroyed):
+        vault.state(CARA)
+    with pytest.raises(KeyDestroyed):
+        repository.escrowed_vault(INITECH, ROOT_KEY)
+    note = destructions(repository.backend, ACME)[CARA]
+    assert (note.request, note.finished_at) == ("request 7", MORNING + timedelta(days=30))
+    assert [thing.name for thing in note.objects] == [f"tenants/{ACME}/keys/mailbox-{CARA}.1"]
+    tenant_key_id = hashlib.sha256(
+        b"stowage/key-id\0" + hashlib.sha256(b"golden tenant").digest()
+    ).hexdigest()[:16]
+    assert note.objects[0].wrapped_by == tenant_key_id
+
+
+def test_check_finds_nothing_wrong(repository: Repository) -> None:
+    report = check(repository, None, passphrase=PASSPHRASE, tenants=[ACME])
+    assert (report.findings, report.unknown) == ([], [])
+    assert (repository.id, report.mailboxes, len(report.destroyed)) == (REPOSITORY, 2, 1)
+    everything = check(repository, None)
+    assert (everything.findings, everything.unknown) == ([], [])
+
+
+@pytest.mark.skipif(zstd.zstd_version != "1.5.7", reason="made with zstd 1.5.7")
+def test_this_version_still_writes_the_same_bytes(tmp_path: Path) -> None:
+    make(tmp_path / "again")
+    assert archive(tmp_path / "again") == ARCHIVE.read_bytes()
