@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from . import fields
 from .checkpoints import Checkpoint, applied, point_of
 from .commits import Commit, Expired
 from .records import FaultRecord, FolderRecord, ItemRecord, Point
 from .segments import Entry
+
+
+class Items(Mapping[str, ItemRecord]):
+    """Item records by id, kept packed: each is made whenever it is asked for."""
+
+    def __init__(self) -> None:
+        self._packed: dict[str, bytes] = {}
+
+    def __getitem__(self, item_id: str) -> ItemRecord:
+        return ItemRecord.from_record(fields.unpack(self._packed[item_id]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self._packed
+
+    def put(self, item_id: str, packed: bytes) -> None:
+        """``packed``: an item record that can be read."""
+        self._packed[item_id] = packed
+
+    def remove(self, item_id: str) -> None:
+        del self._packed[item_id]
 
 
 @dataclass(slots=True)
@@ -23,7 +50,7 @@ class MailboxState:
     sequence: int = 0
     taken_at: datetime | None = None
     folders: dict[str, FolderRecord] = field(default_factory=dict)
-    items: dict[str, ItemRecord] = field(default_factory=dict, repr=False)
+    items: Items = field(default_factory=Items, repr=False)
     cursors: dict[str, str] = field(default_factory=dict, repr=False)
     """Empty, as ``faults``, at a point that only a later checkpoint tells of."""
     faults: list[FaultRecord] = field(default_factory=list)
@@ -33,8 +60,8 @@ class MailboxState:
     """Legal holds in force, by id: their names."""
     first: dict[str, int] = field(default_factory=dict, repr=False)
     """The commit that brought each item as it is here."""
-    bytes: int = 0
-    """Of all items."""
+    size: int = 0
+    """Bytes of all items."""
 
     def load(
         self, stored_at: int, checkpoint: Checkpoint, at: int, entries: Iterable[tuple[Entry, str]]
@@ -53,7 +80,7 @@ class MailboxState:
             self.faults = list(checkpoint.faults)
         for entry, name in entries:
             if entry.held_at(at):
-                self._set(entry.item(name), entry.first)
+                self._set(entry.item(name), entry.packed, entry.first)
 
     def apply(self, commit: Commit) -> None:
         """Removals first: what is removed and named again in one commit is there afterwards."""
@@ -73,11 +100,11 @@ class MailboxState:
             self._remove(item_id)
         self.folders.update((folder.id, folder) for folder in commit.folders)
         for item in commit.items:
-            self._set(item, commit.sequence)
+            self._set(item, fields.pack(item.to_record()), commit.sequence)
         self.cursors = applied(self.cursors, commit.cursors)
         self.faults = list(commit.faults)
         if commit.is_point:
-            self.points[commit.sequence] = point_of(commit, len(self.items), self.bytes)
+            self.points[commit.sequence] = point_of(commit, len(self.items), self.size)
 
     def take_back(self, expired: Expired) -> None:
         """What a later commit took back is not there, even at an earlier point."""
@@ -87,14 +114,15 @@ class MailboxState:
             if self.first.get(item_id) == first:
                 self._remove(item_id)
 
-    def _set(self, item: ItemRecord, first: int) -> None:
+    def _set(self, item: ItemRecord, packed: bytes, first: int) -> None:
         self._remove(item.item_id)
-        self.items[item.item_id] = item
+        self.items.put(item.item_id, packed)
         self.first[item.item_id] = first
-        self.bytes += item.size
+        self.size += item.size
 
     def _remove(self, item_id: str) -> None:
-        item = self.items.pop(item_id, None)
+        item = self.items.get(item_id)
         if item is not None:
-            self.bytes -= item.size
+            self.size -= item.size
+            self.items.remove(item_id)
             del self.first[item_id]
