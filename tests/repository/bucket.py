@@ -27,6 +27,8 @@ class Fault(Enum):
     """500, and nothing was done."""
     LOSE_ANSWER = auto()
     """Done, and 500."""
+    ARRIVE_LATE = auto()
+    """500, and it is done before the next request of its kind."""
     HANG_UP = auto()
     """Done, and the connection is closed without an answer."""
     CUT_OFF = auto()
@@ -52,6 +54,7 @@ class Fault(Enum):
 _ANSWERS = {
     Fault.REFUSE: (500, "InternalError"),
     Fault.LOSE_ANSWER: (500, "InternalError"),
+    Fault.ARRIVE_LATE: (500, "InternalError"),
     Fault.CUT_OFF_AND_LOSE_ANSWER: (500, "InternalError"),
     Fault.DENY: (403, "AccessDenied"),
     Fault.CONFLICT: (409, "ConditionalRequestConflict"),
@@ -59,7 +62,15 @@ _ANSWERS = {
     Fault.TOO_MANY: (429, "TooManyRequests"),
     Fault.FULL: (507, "XMinioStorageFull"),
 }
-_UNDONE = (Fault.REFUSE, Fault.DENY, Fault.CONFLICT, Fault.SLOW_DOWN, Fault.TOO_MANY, Fault.FULL)
+_UNDONE = (
+    Fault.ARRIVE_LATE,
+    Fault.REFUSE,
+    Fault.DENY,
+    Fault.CONFLICT,
+    Fault.SLOW_DOWN,
+    Fault.TOO_MANY,
+    Fault.FULL,
+)
 _CUT = (Fault.CUT_OFF, Fault.CUT_OFF_AND_LOSE_ANSWER)
 
 
@@ -96,6 +107,7 @@ class Front:
     closing: threading.Event = field(default_factory=threading.Event)
     orders: list[tuple[str, str, Fault]] = field(default_factory=list)
     """What has not been asked for yet: method, part of the address, fault."""
+    late: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
 
     def order(self, fault: Fault, request: str, *, times: int = 1) -> None:
         """``request`` is a method and a part of the address, as in ``PUT /packs/``."""
@@ -164,6 +176,11 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(self.headers.items())
         front.headers.append(headers)
         fault = front.next_order(self.command, self.path)
+        for late in [late for late in front.late if late[0] == self.command]:
+            front.late.remove(late)
+            front.forward(*late)
+        if fault is Fault.ARRIVE_LATE:
+            front.late.append((self.command, self.path, headers, body))
         if fault is Fault.STALL:
             front.closing.wait()
             self.close_connection = True

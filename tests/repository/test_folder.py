@@ -30,7 +30,7 @@ from backups.repository import (
 from backups.repository.check import check
 from backups.repository.errors import Refused
 
-from .disk import Disk, PowerCut, fates, full
+from .disk import Disk, PowerCut, broken, fates, full
 from .world import ACME, ANNA, REPOSITORY, World, raw, read_all
 
 CONTENT = random.Random(6).randbytes(120_000)
@@ -285,6 +285,27 @@ def test_content_is_synced_before_its_name_and_the_name_after(folder: FolderBack
     with disk.installed():
         folder.put_immutable("tenants/one/keys/second.1", b"x")
     assert disk.calls == ["create", "write", "sync file", "link", "unlink", "sync folder"]
+
+
+@pytest.mark.parametrize("asked_again", [False, True])
+def test_an_object_that_exists_already_survives_a_power_cut(
+    folder: FolderBackend, asked_again: bool
+) -> None:
+    """Whoever made it may not have come to syncing its name; who relies on it has to."""
+    folder.put_immutable("tenants/one/packs/ab/first", b"x")
+    disk = Disk(folder.path)
+    disk.fail_at, disk.lasting, disk.failure = 7, False, broken
+    with disk.installed():
+        with pytest.raises(Unavailable):
+            folder.put_immutable(KEY, CONTENT)
+        assert disk.calls[5:] == ["link", "unlink", "sync folder failed"]
+        disk.fail_at = None
+        if asked_again:
+            with pytest.raises(AlreadyExists):
+                FolderBackend(folder.path).put_immutable(KEY, CONTENT)
+    disk.left_behind(fates(0)[0], left := folder.path.with_name("left"))
+    assert FolderBackend(left).exists(KEY) == asked_again
+    assert FolderBackend(left).get("tenants/one/packs/ab/first") == b"x"
 
 
 def test_a_power_cut_at_any_call_leaves_the_object_whole_or_absent(tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ def test_one_failure_of_a_reading_request_is_not_even_noticed(
     [
         Fault.REFUSE,
         Fault.LOSE_ANSWER,
+        Fault.ARRIVE_LATE,
         Fault.HANG_UP,
         Fault.CUT_OFF,
         Fault.CUT_OFF_AND_LOSE_ANSWER,
