@@ -15,9 +15,13 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from backups.repository.objects import ObjectStoreBackend, Patience
+
 PAGE = 4
 """Keys on one page of a listing."""
 
+BUCKET = "backups"
+QUICK = Patience(attempts=3, first_pause=0.001, longest_pause=0.001, transfer=20, silence=20)
 CREDENTIALS = {"access_key_id": "an-id", "secret_access_key": "a-secret"}
 _HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
@@ -72,6 +76,17 @@ _UNDONE = (
     Fault.FULL,
 )
 _CUT = (Fault.CUT_OFF, Fault.CUT_OFF_AND_LOSE_ANSWER)
+
+
+def backend_at(front: Front, prefix: str, patience: Patience = QUICK) -> ObjectStoreBackend:
+    return ObjectStoreBackend.s3(
+        BUCKET,
+        prefix,
+        endpoint=front.url,
+        region="us-east-1",
+        credentials=CREDENTIALS,
+        patience=patience,
+    )
 
 
 @contextmanager

@@ -5,27 +5,31 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import random
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
 from backups.repository import (
     FolderBackend,
+    Location,
     NoSpace,
     NotFound,
     Repository,
     RepositoryError,
     Unavailable,
 )
+from backups.repository.check import check
 
 from .disk import Disk, PowerCut, broken, fates, full
 from .survivor import Promised, require_kept, require_sound, survivor_of
-from .world import ACME, ANNA, BEN, REPOSITORY, World, read_all
+from .world import ACME, ANNA, BEN, REPOSITORY, World, raw, read_all
 
 MOST_CALLS = 400
+CONTENT = random.Random(6).randbytes(120_000)
 
 
 class Bench:
@@ -200,3 +204,22 @@ def test_a_removal_that_was_not_synced_is_not_called_done(bench: Bench, tmp_path
         if done:
             assert call == 2
             return
+
+
+def test_after_a_full_disk_a_new_writer_goes_on(filled: World) -> None:
+    def nothing_known(ids: Collection[bytes]) -> dict[bytes, Location]:
+        return {}
+
+    before = read_all(filled.vault, ANNA)
+    disk = Disk(filled.path)
+    disk.fail_at, disk.failure = 3, full
+    writer = filled.vault.writer(nothing_known)
+    with disk.installed(), pytest.raises(NoSpace):
+        writer.add([raw(CONTENT)])
+        writer.flush()
+    assert writer.taken() == []
+    with pytest.raises(RepositoryError, match="can't go on"):
+        writer.add([raw(b"more")])
+    filled.back_up(ANNA, {"big": raw(CONTENT)})
+    assert read_all(filled.reopened(), ANNA) == {**before, "big": CONTENT}
+    assert check(filled.repository, filled.root).findings == []

@@ -8,7 +8,7 @@ import itertools
 import os
 import random
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
@@ -19,7 +19,6 @@ from backups.repository import (
     AlreadyExists,
     Damaged,
     FolderBackend,
-    Location,
     NoSpace,
     NotARepository,
     NotFound,
@@ -27,11 +26,10 @@ from backups.repository import (
     RepositoryError,
     Unavailable,
 )
-from backups.repository.check import check
 from backups.repository.errors import Refused
 
 from .disk import Disk, PowerCut, broken, fates, full
-from .world import ACME, ANNA, REPOSITORY, World, raw, read_all
+from .world import ACME, REPOSITORY
 
 CONTENT = random.Random(6).randbytes(120_000)
 KEY = "tenants/one/packs/ab/abcdef"
@@ -381,22 +379,3 @@ def test_a_full_disk_at_any_call_is_said_with_the_path(tmp_path: Path) -> None:
         assert not backend.exists(KEY) or backend.get(KEY) == CONTENT
         assert all(not name.endswith(".tmp") for name in files(backend))
     assert refused > 10
-
-
-def test_after_a_full_disk_a_new_writer_goes_on(filled: World) -> None:
-    def nothing_known(ids: Collection[bytes]) -> dict[bytes, Location]:
-        return {}
-
-    before = read_all(filled.vault, ANNA)
-    disk = Disk(filled.path)
-    disk.fail_at, disk.failure = 3, full
-    writer = filled.vault.writer(nothing_known)
-    with disk.installed(), pytest.raises(NoSpace):
-        writer.add([raw(CONTENT)])
-        writer.flush()
-    assert writer.taken() == []
-    with pytest.raises(RepositoryError, match="can't go on"):
-        writer.add([raw(b"more")])
-    filled.back_up(ANNA, {"big": raw(CONTENT)})
-    assert read_all(filled.reopened(), ANNA) == {**before, "big": CONTENT}
-    assert check(filled.repository, filled.root).findings == []

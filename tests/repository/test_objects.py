@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import re
 from base64 import b64encode
@@ -17,7 +16,6 @@ import pytest
 from backups.repository import (
     AlreadyExists,
     Damaged,
-    FolderBackend,
     NoSpace,
     NotARepository,
     NotFound,
@@ -31,13 +29,21 @@ from backups.repository.objects import ObjectStoreBackend, Patience
 from backups.repository.place import open_backend
 
 from . import world as world_module
-from .bucket import CREDENTIALS, PAGE, Fault, Front, front_of, moto_server
+from .bucket import (
+    BUCKET,
+    CREDENTIALS,
+    PAGE,
+    QUICK,
+    Fault,
+    Front,
+    backend_at,
+    front_of,
+    moto_server,
+)
 from .world import ACME, ANNA, BEN, REPOSITORY, World, raw, read_all
 
 CONTENT = random.Random(8).randbytes(120_000)
 KEY = "tenants/one/packs/ab/abcdef"
-BUCKET = "backups"
-QUICK = Patience(attempts=3, first_pause=0.001, longest_pause=0.001, transfer=20, silence=20)
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +62,6 @@ def front(store: str) -> Iterator[Front]:
 @pytest.fixture
 def prefix() -> str:
     return f"one/{uuid4()}"
-
-
-def backend_at(front: Front, prefix: str, patience: Patience = QUICK) -> ObjectStoreBackend:
-    return ObjectStoreBackend.s3(
-        BUCKET,
-        prefix,
-        endpoint=front.url,
-        region="us-east-1",
-        credentials=CREDENTIALS,
-        patience=patience,
-    )
 
 
 @pytest.fixture
@@ -412,41 +407,3 @@ def test_a_forked_child_is_told_instead_of_waiting_for_ever(bucket: ObjectStoreB
     child.join(10)
     assert child.exitcode == 0
     assert "before this process was forked" in answers.get()
-
-
-@pytest.mark.parametrize(
-    ("place", "why"),
-    [
-        ("ftp://host/x", "only folders"),
-        ("file://host/x", "only folders"),
-        ("s3:///prefix", "a bucket is wanted"),
-        ("s3://id:secret@bucket/x", "do not belong into a URL"),
-        ("s3://bucket/x?secret_access_key=y", "unknown: secret_access_key"),
-        ("s3://bucket/x#y", "unknown: y"),
-        ("s3://bucket/../x", "small letters"),
-        ("s3://bucket/x?endpoint=host:9000", "endpoint must be like"),
-        ("s3://bucket/x?endpoint=http://id:secret@host", "endpoint must be like"),
-        ("s3://bucket/x?endpoint=http://[host", "endpoint must be like"),
-        ("http://[bucket", "Invalid"),
-    ],
-)
-def test_a_place_that_makes_no_sense_is_refused_with_the_reason(place: str, why: str) -> None:
-    with pytest.raises(UnusablePlace, match=why) as refused:
-        open_backend(place, CREDENTIALS)
-    assert "secret@" not in str(refused.value)
-
-
-def test_a_bucket_without_credentials_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    with pytest.raises(UnusablePlace, match="no access_key_id"):
-        open_backend("s3://bucket/x")
-    with pytest.raises(UnusablePlace, match="no secret_access_key"):
-        open_backend("s3://bucket/x", {"access_key_id": "x"})
-
-
-def test_paths_and_file_urls_are_folders(tmp_path: Path) -> None:
-    for place in (tmp_path / "a b", str(tmp_path / "a b"), f"file://{tmp_path}/a%20b"):
-        backend = open_backend(place)
-        assert isinstance(backend, FolderBackend)
-        assert backend.path == tmp_path / "a b"
