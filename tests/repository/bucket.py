@@ -75,6 +75,19 @@ _UNDONE = (
     Fault.TOO_MANY,
     Fault.FULL,
 )
+PASSING = (
+    Fault.REFUSE,
+    Fault.LOSE_ANSWER,
+    Fault.ARRIVE_LATE,
+    Fault.HANG_UP,
+    Fault.CUT_OFF,
+    Fault.CUT_OFF_AND_LOSE_ANSWER,
+    Fault.CONFLICT,
+    Fault.SLOW_DOWN,
+    Fault.TOO_MANY,
+)
+"""What an upload gets over by being tried again."""
+
 _CUT = (Fault.CUT_OFF, Fault.CUT_OFF_AND_LOSE_ANSWER)
 
 

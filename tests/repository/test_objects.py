@@ -33,6 +33,7 @@ from .bucket import (
     BUCKET,
     CREDENTIALS,
     PAGE,
+    PASSING,
     QUICK,
     Fault,
     Front,
@@ -186,20 +187,7 @@ def test_one_failure_of_a_reading_request_is_not_even_noticed(
     assert list(bucket.list("")) == ["stowage.json"]
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault.REFUSE,
-        Fault.LOSE_ANSWER,
-        Fault.ARRIVE_LATE,
-        Fault.HANG_UP,
-        Fault.CUT_OFF,
-        Fault.CUT_OFF_AND_LOSE_ANSWER,
-        Fault.CONFLICT,
-        Fault.SLOW_DOWN,
-        Fault.TOO_MANY,
-    ],
-)
+@pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_upload_that_fails_is_done_in_the_end_and_whole(
     front: Front, bucket: ObjectStoreBackend, fault: Fault, times: int
