@@ -25,6 +25,9 @@ LONGEST: Final = 64
 MOST_PLACES: Final = 250
 """Of one word in one item; PostgreSQL keeps 256 and drops the others with a notice."""
 
+LARGEST: Final = 40
+"""Bits of a size that are told apart, which is a terabyte."""
+
 _LAST_PLACE: Final = 16_000
 _BETWEEN_FIELDS: Final = 10
 # Scripts without spaces between words: each letter is a word, a word is a phrase of letters.
@@ -78,6 +81,11 @@ def kind_mark(kind: str) -> str:
 def category_mark(word: str) -> str:
     """``word`` is one of ``words()`` of a category's name."""
     return f"#g{word}"
+
+
+def magnitude_mark(magnitude: int) -> str:
+    """``magnitude`` is the number of bits in a size in bytes, at most ``LARGEST``."""
+    return f"#z{min(magnitude, LARGEST)}"
 
 
 def flag_mark(flag: str) -> str:

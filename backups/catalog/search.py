@@ -21,7 +21,7 @@ from tenants.isolation.scope import APP, require_tenant
 State = Literal["now", "point", "gone", "ever"]
 
 _SEARCH = """
-SELECT id FROM backups_search(%s::tsquery, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT * FROM backups_search(%s::tsquery, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -44,6 +44,8 @@ def search(
     wanted = [terms.text] if terms.text else []
     if folder_id:
         wanted.append(f"'{lexemes.folder_mark(folder_id)}'")
+    if terms.smallest is not None or terms.largest is not None:
+        wanted.append(_sizes(terms.smallest or 0, terms.largest))
     if wanted and backup_id is not None:
         wanted.append(f"'{lexemes.backup_mark(backup_id)}'")
     with connections[APP].cursor() as cursor:
@@ -65,6 +67,14 @@ def search(
         )
         found = [row[0] for row in cursor.fetchall()]
     return _in_order(found)
+
+
+def _sizes(smallest: int, largest: int | None) -> str:
+    """The marks of the magnitudes in which a size may lie: the index finds the few large items."""
+    last = lexemes.LARGEST if largest is None else largest.bit_length()
+    magnitudes = range(smallest.bit_length(), min(last, lexemes.LARGEST) + 1)
+    marks = [lexemes.magnitude_mark(magnitude) for magnitude in magnitudes]
+    return " | ".join(f"'{mark}'" for mark in marks) or "'#none'"
 
 
 def _in_order(ids: Sequence[int]) -> list[ItemVersion]:

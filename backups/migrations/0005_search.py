@@ -18,56 +18,78 @@ CREATE FUNCTION backups_search(
     wanted tsquery, backup uuid, state text, point integer,
     since timestamptz, until timestamptz, smallest bigint, largest bigint,
     after_date timestamptz, after_id bigint, most integer
-) RETURNS TABLE (id bigint) LANGUAGE plpgsql STABLE SECURITY DEFINER
+) RETURNS SETOF bigint LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
+    -- Newest rows that are looked through before the index over words is asked: it gives all
+    -- rows that fit, which is too much for a word that stands in every tenth mail.
+    near constant integer := 10000;
     tenant uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
     sorted constant text :=
         $sorted$coalesce(v.received_at, '1601-01-01 00:00:00+00'::timestamptz)$sorted$;
-    statement text;
+    newest constant text := ' ORDER BY ' || sorted || ' DESC, v.id DESC';
+    rows text := 'SELECT v.* FROM backups_itemversion v WHERE v.tenant_id = $1';
+    fits text := '';
+    words text := '';
+    found bigint[];
+    seen bigint;
 BEGIN
     IF tenant IS NULL OR most IS NULL OR most < 1 THEN
         RETURN;
     END IF;
-    statement := 'SELECT v.id FROM backups_itemversion v WHERE v.tenant_id = $1';
     IF wanted IS NOT NULL AND numnode(wanted) > 0 THEN
         wanted := wanted && ('''#t' || replace(tenant::text, '-', '') || '''')::tsquery;
-        statement := statement || ' AND v.search @@ $2';
-    END IF;
-    IF backup IS NOT NULL THEN
-        statement := statement || ' AND v.backup_id = $3';
+        words := ' AND v.search @@ $2';
     END IF;
     IF state = 'now' THEN
-        statement := statement || ' AND v.last IS NULL';
+        fits := fits || ' AND v.last IS NULL';
     ELSIF state = 'point' THEN
-        statement := statement || ' AND v.first <= $4 AND (v.last IS NULL OR v.last > $4)';
+        fits := fits || ' AND v.first <= $4 AND (v.last IS NULL OR v.last > $4)';
     ELSIF state = 'gone' THEN
         -- The newest version of what was there before the point and is not there at it.
-        statement := statement || ' AND v.last <= $4 AND NOT EXISTS (SELECT FROM'
+        fits := fits || ' AND v.last <= $4 AND NOT EXISTS (SELECT FROM'
             ' backups_itemversion w WHERE w.backup_id = v.backup_id AND w.item_id = v.item_id'
             ' AND w.first <= $4 AND w.first > v.first)';
     ELSIF state IS DISTINCT FROM 'ever' THEN
         RAISE EXCEPTION 'no such state: %', state;
     END IF;
+    IF backup IS NOT NULL THEN
+        rows := rows || ' AND v.backup_id = $3';
+    END IF;
     IF since IS NOT NULL THEN
-        statement := statement || ' AND ' || sorted || ' >= $5';
+        rows := rows || ' AND ' || sorted || ' >= $5';
     END IF;
     IF until IS NOT NULL THEN
-        statement := statement || ' AND ' || sorted || ' < $6';
+        rows := rows || ' AND ' || sorted || ' < $6';
     END IF;
     IF smallest IS NOT NULL THEN
-        statement := statement || ' AND v.size >= $7';
+        fits := fits || ' AND v.size >= $7';
     END IF;
     IF largest IS NOT NULL THEN
-        statement := statement || ' AND v.size <= $8';
+        fits := fits || ' AND v.size <= $8';
     END IF;
     IF after_id IS NOT NULL THEN
-        statement := statement || ' AND (' || sorted || ', v.id) < ($9, $10)';
+        rows := rows || ' AND (' || sorted || ', v.id) < ($9, $10)';
     END IF;
-    statement := statement || ' ORDER BY ' || sorted || ' DESC, v.id DESC LIMIT $11';
-    RETURN QUERY EXECUTE statement USING tenant, wanted, backup, point, since, until,
-        smallest, largest, coalesce(after_date, '1601-01-01 00:00:00+00'::timestamptz),
-        after_id, most;
+    after_date := coalesce(after_date, '1601-01-01 00:00:00+00'::timestamptz);
+    IF words <> '' AND backup IS NULL THEN
+        EXECUTE 'WITH near AS MATERIALIZED (' || rows || newest || ' LIMIT ' || near || ')'
+            ' SELECT (SELECT count(*) FROM near),'
+            ' ARRAY(SELECT v.id FROM near v WHERE true' || words || fits || newest || ' LIMIT $11)'
+            INTO seen, found USING tenant, wanted, backup, point, since, until, smallest, largest,
+            after_date, after_id, most;
+        IF cardinality(found) >= most OR seen < near THEN
+            RETURN QUERY SELECT unnest(found);
+            RETURN;
+        END IF;
+        -- OFFSET 0 keeps the order and the limit out of the choice of the index.
+        rows := 'SELECT * FROM (' || rows || words || ' OFFSET 0) v WHERE true';
+    ELSE
+        rows := rows || words;
+    END IF;
+    RETURN QUERY EXECUTE 'SELECT v.id FROM (' || rows || fits || ') v' || newest || ' LIMIT $11'
+        USING tenant, wanted, backup, point, since, until, smallest, largest,
+        after_date, after_id, most;
 END
 $$;
 REVOKE ALL ON FUNCTION backups_search FROM PUBLIC;

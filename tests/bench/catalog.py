@@ -34,6 +34,7 @@ QUERIES: Final = (
     ("alternatives", "({rare} OR {middle}) -{common}"),
     ("attachment and year", "has:attachment {middle} on:2021"),
     ("month alone", "on:2023-05"),
+    ("large alone", "larger:199kB"),
     ("nothing found", "{rare} from:{person} larger:900MB"),
 )
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "oper
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 _CALL = (
-    "SELECT id FROM backups_search({}, NULL, 'ever', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 99)"
+    "SELECT * FROM backups_search({}, NULL, 'ever', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 99)"
 )
 
 
@@ -192,3 +192,14 @@ def test_a_row_of_another_tenant_is_not_inserted(cast: Cast) -> None:
         tenant_scope(cast.acme.id),
     ):
         rows.insert([stranger])
+
+
+def test_a_rare_word_is_found_behind_ten_thousand_newer_mails(cast: Cast) -> None:
+    put(cast.acme, {"subject": "needle"}, {"subject": "needle again", "size": 7})
+    newer = NOON + timedelta(days=1)
+    put(cast.acme, *({"subject": f"hay {n}", "received_at": newer} for n in range(10_050)))
+
+    assert found(cast.acme, "needle") == ["needle again", "needle"]
+    assert found(cast.acme, "needle smaller:50B") == ["needle again"]
+    assert found(cast.acme, "needle -again", state="now") == ["needle"]
+    assert len(found(cast.acme, "hay")) == 50
