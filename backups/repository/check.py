@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from . import layout, packs
+from .check_keys import check_keys
 from .checkpoints import Checkpoint
 from .commits import Commit
 from .destruction import Destruction, destructions
@@ -21,6 +21,7 @@ from .errors import (
     Unreadable,
     WrongKey,
 )
+from .findings import Finding, finding_of, found_in
 from .keys import KeyWrapper
 from .packs import Location
 from .records import ItemRecord
@@ -28,18 +29,6 @@ from .repository import Repository
 from .retained import Retained
 from .vault import Vault
 from .writer import located
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``object`` names what is damaged; the others say what that means to whom, where known."""
-
-    object: str
-    reason: str
-    mailbox: UUID | None = None
-    point: int | None = None
-    """The first restore point that needs it."""
-    item: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,6 +68,8 @@ def check(
     wrong: list[WrongKey] = []
     for tenant in chosen:
         vault = _open(opener, tenant, report, wrong) if opener else None
+        keys = vault.keys if vault else None
+        check_keys(repository.backend, tenant, keys, root, report.findings)
         _Tenant(repository, tenant, vault, report).check(mailbox)
     if wrong and len(wrong) == len(chosen):
         raise wrong[0]
@@ -107,7 +98,7 @@ def _open(
     except RepositoryError as error:
         if isinstance(error, WrongKey):
             wrong.append(error)
-        report.findings.append(_finding(error, layout.keys_prefix(tenant)))
+        report.findings.append(finding_of(error, layout.keys_prefix(tenant)))
         return None
 
 
@@ -146,27 +137,17 @@ class _Tenant:
         try:
             return destructions(self._backend, self._tenant)
         except Damaged as error:
-            self._report.findings.append(_finding(error, error.key))
+            self._report.findings.append(finding_of(error, error.key))
             return {}
 
-    @contextmanager
-    def _found(self, name: str, mailbox: UUID | None = None) -> Iterator[None]:
-        """What is wrong inside becomes a finding."""
-        try:
-            yield
-        except Unavailable:
-            raise
-        except RepositoryError as error:
-            self._report.findings.append(_finding(error, name, mailbox))
-
     def _segment(self, key: str, segment: str) -> None:
-        with self._found(key):
+        with found_in(key, self._report.findings):
             if hashlib.sha256(self._backend.get(key)).hexdigest() != segment:
                 raise Damaged(key, "the content does not match the name")
 
     def _dictionary(self, key: str, number: int) -> None:
         """A damaged one costs nothing that is stored: packs carry copies."""
-        with self._found(key):
+        with found_in(key, self._report.findings):
             if self._vault is not None:
                 self._vault.read_dictionary(number)
 
@@ -186,7 +167,7 @@ class _Tenant:
         except Unavailable:
             raise
         except RepositoryError as error:
-            self._report.findings.append(_finding(error, key))
+            self._report.findings.append(finding_of(error, key))
             self._index_readable(pack)
             return
         self._report.packs += 1
@@ -199,7 +180,7 @@ class _Tenant:
             return
         try:
             entries = self._vault.read_pack(pack).blobs
-        except (Damaged, NotFound):
+        except (Unreadable, NotFound):
             return  # already a finding; its items will be missing blobs
         self._index.update((i, Location(pack, offset, n)) for i, offset, n in entries)
 
@@ -209,7 +190,7 @@ class _Tenant:
             return
         retained = Retained()
         prefix = layout.commits_prefix(self._tenant, mailbox)
-        with self._found(prefix, mailbox):
+        with found_in(prefix, self._report.findings, mailbox):
             for commit, versions in self._chain(mailbox, self._vault):
                 self._report.commits += 1
                 if commit.checkpoint is not None:
@@ -249,7 +230,7 @@ class _Tenant:
                 continue
             self._segments.add(segment.hash)
             name = layout.segment_key(self._tenant, mailbox, segment.hash.hex())
-            with self._found(name, mailbox):
+            with found_in(name, self._report.findings, mailbox):
                 for _ in vault.versions(mailbox, Checkpoint(segments=[segment])):
                     pass
 
@@ -287,18 +268,10 @@ class _Tenant:
                 content = vault.read_item(item.recipe, item.blobs, item.sha256, locate)
                 if len(content) != item.size:
                     raise Damaged("item", f"has {len(content)} bytes instead of {item.size}")
-            except Damaged as error:
+            except Unreadable as error:
                 point = retained.first_point(item.item_id, first)
                 finding = Finding(error.key, error.reason, mailbox, point, item.item_id)
                 self._report.findings.append(finding)
             else:
                 self._report.items += 1
                 self._report.bytes += len(content)
-
-
-def _finding(error: RepositoryError, name: str, mailbox: UUID | None = None) -> Finding:
-    if isinstance(error, Unreadable):
-        return Finding(error.key, error.reason, mailbox)
-    if isinstance(error, NotFound):
-        return Finding(error.key, "missing", mailbox)
-    return Finding(name, str(error), mailbox)

@@ -26,6 +26,7 @@ from .errors import (
     NotFound,
     RepositoryError,
     RootKeyError,
+    Unreadable,
     UnsupportedFormat,
     UnusablePlace,
     WrongKey,
@@ -139,7 +140,7 @@ class Session:
     def locate(self, vault: Vault) -> Locate:
         """From the packs of the tenant; those that are damaged are named."""
         if self._indexed != vault.tenant:
-            damaged: list[Damaged] = []
+            damaged: list[Unreadable] = []
             self._index = vault.pack_index(damaged)
             self._indexed = vault.tenant
             for error in damaged:
@@ -299,7 +300,7 @@ def _report_text(report: Report) -> Iterator[str]:
     )
 
 
-def _named(error: Damaged) -> dict[str, str]:
+def _named(error: Unreadable) -> dict[str, str]:
     return {"object": error.key, "reason": error.reason}
 
 

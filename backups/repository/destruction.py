@@ -155,6 +155,7 @@ def _written(backend: Backend, note: Destruction) -> Destruction:
 
 
 def encode(note: Destruction) -> bytes:
+    """The one spelling that a reader accepts."""
     objects = [
         {"name": thing.name, "sha256": thing.sha256, "wrapped_by": thing.wrapped_by}
         for thing in note.objects
@@ -168,7 +169,9 @@ def encode(note: Destruction) -> bytes:
         "finished_at": note.finished_at and note.finished_at.astimezone(UTC).isoformat(),
         "objects": objects,
     }
-    return json.dumps(content, indent=2).encode() + b"\n"
+    text = json.dumps(content, indent=2).removesuffix("\n}")
+    check = hashlib.sha256(text.encode()).hexdigest()
+    return f'{text},\n  "check": "{check}"\n}}\n'.encode()
 
 
 def _read(backend: Backend, tenant: UUID, mailbox: UUID | None, *, finished: bool) -> Destruction:
@@ -204,4 +207,13 @@ def _decoded(content: object) -> Destruction:
 
 
 _OBJECT = ("name", "sha256", "wrapped_by")
-_MEMBERS = ("version", "tenant", "mailbox", "request", "started_at", "finished_at", "objects")
+_MEMBERS = (
+    "version",
+    "tenant",
+    "mailbox",
+    "request",
+    "started_at",
+    "finished_at",
+    "objects",
+    "check",
+)

@@ -10,7 +10,7 @@ from typing import Self
 from uuid import UUID
 
 from .browse import folder_path
-from .errors import Damaged, RepositoryError
+from .errors import RepositoryError, Unreadable
 from .records import ItemRecord
 from .state import MailboxState
 from .vault import Vault
@@ -46,7 +46,7 @@ class Export:
 
     def mailbox(
         self, vault: Vault, mailbox: UUID, state: MailboxState, locate: Locate
-    ) -> Iterator[tuple[ItemRecord, Damaged]]:
+    ) -> Iterator[tuple[ItemRecord, Unreadable]]:
         """Write all items; those that can't be read are given back with the reason."""
         folder = self._to / str(mailbox)
         try:
@@ -54,7 +54,7 @@ class Export:
             for number, item in enumerate(state.items.values(), start=1):
                 try:
                     content = vault.read_item(item.recipe, item.blobs, item.sha256, locate)
-                except Damaged as error:
+                except Unreadable as error:
                     yield item, error
                     continue
                 file = folder / f"{number}.fts"

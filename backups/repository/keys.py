@@ -34,6 +34,8 @@ _MAGIC = b"STWK"
 SERVICE_MAGIC = b"STWM"
 """What a key management service wrapped (key_service.py)."""
 _HEAD = struct.Struct("<4sBB8s")
+WRAPPED_KEY = _HEAD.size + NONCE + KEY + TAG
+"""Bytes of the shortest wrapped key."""
 
 
 def new_key() -> bytes:

@@ -44,6 +44,8 @@ MAX_PASSES = 64
 MAX_LANES = 64
 
 _HEAD = struct.Struct(f"<4sB3sIII{SALT}s8s")
+HEAD = _HEAD.size
+"""Bytes before the wrapped key."""
 
 
 @dataclass(frozen=True, slots=True)

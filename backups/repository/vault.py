@@ -18,10 +18,10 @@ from .destruction import require_not_destroyed
 from .dictionaries import Dictionary
 from .errors import (
     AlreadyExists,
-    Damaged,
     KeyDestroyed,
     NotFound,
     RepositoryError,
+    Unreadable,
     WrongKey,
 )
 from .keys import TenantKeys
@@ -49,6 +49,10 @@ class Vault:
         self._mailbox_key = mailbox_key
         self._reader = Reader(backend, tenant, keys)
         self._tips: dict[UUID, Tip] = {}
+
+    @property
+    def keys(self) -> TenantKeys:
+        return self._keys
 
     def save_keys(self, wrapped: bytes, version: int = 1) -> None:
         """Keep the escrow copy of the tenant's wrapped keys; the same bytes again are fine.
@@ -90,16 +94,16 @@ class Vault:
         """From its own object. Raises NotFound, Damaged, UnsupportedFormat."""
         return self._reader.dictionary(number)
 
-    def pack_index(self, damaged: list[Damaged] | None = None) -> dict[bytes, Location]:
+    def pack_index(self, damaged: list[Unreadable] | None = None) -> dict[bytes, Location]:
         """Where every blob is, from the packs alone; about 250 bytes of memory per blob.
 
-        A damaged pack raises Damaged, or is added to ``damaged`` when that is given.
+        A pack that can't be read raises Unreadable, or is added to ``damaged`` when that is given.
         """
         index: dict[bytes, Location] = {}
         for pack in self.packs():
             try:
                 entries = self.read_pack(pack).blobs
-            except Damaged as error:
+            except Unreadable as error:
                 if damaged is None:
                     raise
                 damaged.append(error)

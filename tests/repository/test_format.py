@@ -1,4 +1,4 @@
-"""docs/repository-format.md is enough to read a repository: nothing of the room's code is used.
+"""docs/repository-format.md is enough to read a repository: ``Reader`` uses no code of the room.
 
 What this file does by hand is what a reader in another language would do. When it has to change,
 the format has changed.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import struct
 import unicodedata
 from pathlib import Path
@@ -22,6 +23,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from backups.repository import TenantKeys, envelope
+from backups.repository.blobs import BlobCodec
 
 from .golden import expected
 from .world import ACME, ANNA, BEN, HOLD, MORNING, REPOSITORY, World
@@ -252,3 +256,50 @@ def test_the_golden_dictionary_is_the_one_that_packs_carry(golden: Path) -> None
     )
     assert (version, trained_at) == (1, MORNING)
     assert {one[1] for _, carried in reader.blobs.values() if (one := carried)} == {content}
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "repository-format.md"
+K, N, CONTENT = bytes(range(32)), bytes(range(12)), b"Stowage"
+
+
+def vectors() -> dict[str, bytes]:
+    rows = re.findall(r"^\| ([^|]+) \| `([0-9a-f]+)` \|$", PAGE.read_text(), re.MULTILINE)
+    return {what.split(" ")[0] + " " + what.split(" ")[1]: bytes.fromhex(v) for what, v in rows}
+
+
+def test_the_vectors_of_the_page_are_what_other_libraries_compute() -> None:
+    page = vectors()
+    key_id = hashlib.sha256(b"stowage/key-id\0" + K).digest()[:8]
+    bound = context("commit", ACME, ANNA, number=7)
+    head = b"STWC\x01\0\x07\0\0\0"
+    blob_id = blake3.blake3(CONTENT, key=K).digest()
+    info = b"stowage/blob-key\0" + hashlib.sha256(CONTENT).digest()
+    blob_key = HKDF(SHA256(), 32, salt=None, info=info).derive(K)
+    start = b"STWB\x01\0\0\0\0\0\0\0\x07\0\0\0\x17\0\0\0" + blob_id + N
+    ciphertext = AESGCM(blob_key).encrypt(N, CONTENT, start)
+    checksum = hashlib.sha256(start + ciphertext).digest()[:16]
+    wrapping = b"STWK\x01\0" + key_id
+    wrapped = AESGCM(K).encrypt(N, K, wrapping + context("mailbox-key", ACME, ANNA))
+    kdf = Argon2id(salt=bytes(range(16)), length=32, iterations=1, lanes=1, memory_cost=1024)
+    assert page == {
+        "id of": key_id,
+        "context of": bound,
+        "sealed record": head + N + AESGCM(K).encrypt(N, CONTENT, head + bound),
+        "blob id,": blob_id,
+        "blob key,": blob_key,
+        "blob of": start + checksum + ciphertext,
+        "K as": wrapping + N + wrapped,
+        "Argon2id of": kdf.derive(b"correct horse battery staple"),
+    }
+
+
+def test_the_code_reads_the_vectors_of_the_page() -> None:
+    page = vectors()
+    bound = envelope.context("commit", ACME, ANNA, number=7)
+    assert bound == page["context of"]
+    assert envelope.unseal(b"STWC", K, bound, page["sealed record"], "it") == CONTENT
+    codec = BlobCodec(TenantKeys(K, K, K, K))
+    ref = codec.reference(CONTENT)
+    assert (ref.id, ref.key) == (page["blob id,"], page["blob key,"])
+    assert codec.open(ref, page["blob of"], "it") == CONTENT
+    assert TenantKeys(K, K, K, K).unwrap_mailbox_key(page["K as"], ACME, ANNA) == K

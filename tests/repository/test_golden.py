@@ -127,3 +127,30 @@ def test_check_finds_nothing_wrong(repository: Repository) -> None:
 def test_this_version_still_writes_the_same_bytes(tmp_path: Path) -> None:
     make(tmp_path / "again")
     assert archive(tmp_path / "again") == ARCHIVE.read_bytes()
+
+
+def positions(key: str, size: int) -> list[int]:
+    """Where a change can be seen with the new root key.
+
+    A wrapped key says which key wrapped it, and one that another key wrapped has only a form.
+    """
+    if "/keys/" not in key or "destroyed" in key:
+        return list(range(0, size, 23))
+    opened = [f"{ACME}/keys/tenant.2", f"mailbox-{ANNA}.1", f"mailbox-{BEN}.1"]
+    return [*range(6), *range(14, size, 23)] if key.endswith(tuple(opened)) else [*range(4)]
+
+
+def test_a_byte_changed_in_any_object_is_found_and_named(golden: Path) -> None:
+    backend = FolderBackend(golden)
+    repository = Repository.open(backend)
+    what_no_key_opens = f"/commits/{CARA}/"
+    for key in backend.list("tenants/"):
+        path = golden / key
+        whole = path.read_bytes()
+        for position in [] if what_no_key_opens in key else positions(key, len(whole)):
+            changed = bytearray(whole)
+            changed[position] ^= 4
+            path.write_bytes(changed)
+            report = check(repository, NEW_ROOT_KEY)
+            assert any(key in finding.object for finding in report.findings), (key, position)
+        path.write_bytes(whole)
