@@ -67,7 +67,9 @@ def check(
     report = Report(full=opener is not None, tenants=len(chosen))
     wrong: list[WrongKey] = []
     for tenant in chosen:
-        vault = _open(opener, tenant, report, wrong) if opener else None
+        vault = None
+        if opener is not None:
+            vault = _open(opener, tenant, report, wrong, every_tenant=root is not None)
         keys = vault.keys if vault else None
         check_keys(repository.backend, tenant, keys, root, report.findings)
         _Tenant(repository, tenant, vault, report).check(mailbox)
@@ -87,8 +89,14 @@ def _opener(
 
 
 def _open(
-    opener: Callable[[UUID], Vault], tenant: UUID, report: Report, wrong: list[WrongKey]
+    opener: Callable[[UUID], Vault],
+    tenant: UUID,
+    report: Report,
+    wrong: list[WrongKey],
+    *,
+    every_tenant: bool,
 ) -> Vault | None:
+    """``every_tenant``: the key should open all; a passphrase is one tenant's."""
     try:
         return opener(tenant)
     except Unavailable:
@@ -98,6 +106,8 @@ def _open(
     except RepositoryError as error:
         if isinstance(error, WrongKey):
             wrong.append(error)
+        if isinstance(error, WrongKey) and not every_tenant:
+            return None
         report.findings.append(finding_of(error, layout.keys_prefix(tenant)))
         return None
 

@@ -91,18 +91,27 @@ class Session:
         return [chosen]
 
     def vaults(self) -> Iterator[Vault]:
+        if self.root is not None:
+            for tenant in self.tenants:
+                yield from self._attempt(self.repository.escrowed_vault, tenant, self.root)
+        elif self.passphrase is not None:
+            yield from self._recovered(self.passphrase)
+        else:
+            raise UsageError("this needs --root-key-file or --recovery-passphrase-file")
+
+    def _recovered(self, passphrase: str) -> Iterator[Vault]:
+        """Of the tenants whose passphrase it is; the others are passed over."""
+        closed: list[RepositoryError] = []
+        found = False
         for tenant in self.tenants:
             try:
-                if self.root is not None:
-                    yield from self._attempt(self.repository.escrowed_vault, tenant, self.root)
-                elif self.passphrase is not None:
-                    yield from self._attempt(
-                        self.repository.recovered_vault, tenant, self.passphrase
-                    )
-                else:
-                    raise UsageError("this needs --root-key-file or --recovery-passphrase-file")
-            except KeyDestroyed as error:
-                warn(str(error))
+                for vault in self._attempt(self.repository.recovered_vault, tenant, passphrase):
+                    found = True
+                    yield vault
+            except WrongKey as error:
+                closed.append(error)
+        if closed and not found:
+            raise closed[0]
 
     def mailboxes(self) -> Iterator[tuple[Vault, UUID]]:
         chosen = self.arguments.mailbox
@@ -151,6 +160,8 @@ class Session:
         """What ``read`` gives, or nothing: damage is named and does not stop the rest."""
         try:
             yield read(*args, **kwargs)
+        except KeyDestroyed as error:
+            warn(str(error))
         except (Damaged, NotFound, UnsupportedFormat) as error:
             self._damage(error)
 

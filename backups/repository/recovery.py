@@ -102,10 +102,17 @@ def write_recovery(
 
 
 def open_recovery(backend: Backend, tenant: UUID, passphrase: str) -> TenantKeys:
-    """The tenant's keys. Raises NotFound, KeyDestroyed, WrongKey, Damaged, UnsupportedFormat."""
+    """The tenant's keys. Raises KeyDestroyed, Damaged, UnsupportedFormat.
+
+    Raises WrongKey for another passphrase, and where there is no recovery copy.
+    """
     require_not_destroyed(backend, tenant, None)
     versions = recovery_versions(backend, tenant)
     name = layout.recovery_key(tenant, max(versions, default=1))
+    if not versions:
+        raise WrongKey(
+            name, "there is no recovery copy, so no passphrase opens this tenant's share"
+        )
     content = backend.get(name)
     cost, salt, _ = read_head(content, name)
     head, wrapped = content[: _HEAD.size], content[_HEAD.size :]

@@ -101,8 +101,9 @@ class Writer:
             return
         pack_class = class_of(part.role)
         if may_use_dictionary(pack_class, ref.length):
-            self._trainer.offer(part.data)
-            self._waiting.append((ref, part.data))
+            content = part.data
+            self._trainer.offer(content)
+            self._waiting.append((ref, content))
             self._waiting_bytes += ref.length
             self._place_if_it_pays()
         else:

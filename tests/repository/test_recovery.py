@@ -10,9 +10,8 @@ import pytest
 from backups.repository import (
     Cost,
     Damaged,
-    NotFound,
     PassphraseTooShort,
-    RepositoryError,
+    TenantKeys,
     UnsupportedFormat,
     WrongKey,
     open_recovery,
@@ -56,7 +55,7 @@ def test_a_passphrase_that_is_short_is_refused(filled: World) -> None:
         write_recovery(filled.backend, ACME, filled.keys, "elevenchars", CHEAP)
     with pytest.raises(PassphraseTooShort):
         write_recovery(filled.backend, ACME, filled.keys, "a\u0308" * 11, CHEAP)
-    with pytest.raises(NotFound, match="recovery"):
+    with pytest.raises(WrongKey, match="no recovery copy"):
         open_recovery(filled.backend, ACME, "elevenchars")
 
 
@@ -153,6 +152,16 @@ def test_the_usual_cost_is_one_that_readers_accept(filled: World) -> None:
         write_recovery(filled.backend, ACME, filled.keys, PASSPHRASE, Cost(1, 1, 1))
 
 
-def test_another_tenant_of_the_same_place_is_not_opened(kept: World) -> None:
-    with pytest.raises(RepositoryError):
+def test_other_tenants_of_the_same_place_are_passed_over(
+    kept: World, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(WrongKey, match="no recovery copy"):
         kept.repository.recovered_vault(GLOBEX, PASSPHRASE)
+    keys = TenantKeys.generate()
+    write_recovery(kept.backend, GLOBEX, keys, "the passphrase of Globex", CHEAP)
+    place = [str(kept.path), "--recovery-passphrase-file", str(file)]
+    assert main(["mailboxes", *place]) == 0
+    assert str(ANNA) in capsys.readouterr().out
+    assert main(["check", *place]) == 0
+    assert main(["mailboxes", *place, "--tenant", str(GLOBEX)]) == 2
+    assert "does not open it" in capsys.readouterr().err
