@@ -25,8 +25,8 @@ LONGEST: Final = 64
 MOST_PLACES: Final = 250
 """Of one word in one item; PostgreSQL keeps 256 and drops the others with a notice."""
 
-LARGEST: Final = 40
-"""Bits of a size that are told apart, which is a terabyte."""
+LARGEST: Final = 160
+"""Magnitudes that are told apart, up to a terabyte."""
 
 _LAST_PLACE: Final = 16_000
 _BETWEEN_FIELDS: Final = 10
@@ -83,9 +83,14 @@ def category_mark(word: str) -> str:
     return f"#g{word}"
 
 
+def magnitude(size: int) -> int:
+    """Four steps for each doubling of a size in bytes: the larger size has no smaller magnitude."""
+    bits = size.bit_length()
+    return min(4 * bits + (size >> max(bits - 3, 0) & 3), LARGEST)
+
+
 def magnitude_mark(magnitude: int) -> str:
-    """``magnitude`` is the number of bits in a size in bytes, at most ``LARGEST``."""
-    return f"#z{min(magnitude, LARGEST)}"
+    return f"#z{magnitude}"
 
 
 def flag_mark(flag: str) -> str:

@@ -70,7 +70,7 @@ def _marks(version: ItemVersion) -> Iterator[str]:
     yield lexemes.tenant_mark(version.tenant_id)
     yield lexemes.backup_mark(version.backup_id)
     yield lexemes.folder_mark(version.folder_id)
-    yield lexemes.magnitude_mark(version.size.bit_length())
+    yield lexemes.magnitude_mark(lexemes.magnitude(version.size))
     yield lexemes.kind_mark(lexemes.kind_of(version.item_class))
     for flag, is_set in (
         ("attachment", bool(version.attachments)),

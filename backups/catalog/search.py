@@ -71,8 +71,8 @@ def search(
 
 def _sizes(smallest: int, largest: int | None) -> str:
     """The marks of the magnitudes in which a size may lie: the index finds the few large items."""
-    last = lexemes.LARGEST if largest is None else largest.bit_length()
-    magnitudes = range(smallest.bit_length(), min(last, lexemes.LARGEST) + 1)
+    last = lexemes.LARGEST if largest is None else lexemes.magnitude(largest)
+    magnitudes = range(lexemes.magnitude(smallest), last + 1)
     marks = [lexemes.magnitude_mark(magnitude) for magnitude in magnitudes]
     return " | ".join(f"'{mark}'" for mark in marks) or "'#none'"
 

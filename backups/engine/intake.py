@@ -9,7 +9,7 @@ from backups.engine.changes import Changes, RetryLedger
 from backups.engine.items import ItemRefused, prepare
 from backups.engine.progress import Progress
 from backups.repository import ItemRecord, Writer
-from backups.sources import ExportedItem, Gone, ItemChange, MailboxSource, SourceError
+from backups.sources import ExportedItem, Gone, ItemChange, MailboxSource, Payload, SourceError
 
 STORE_ITEMS = 20
 STORE_BYTES = 16 * 1024 * 1024
@@ -47,7 +47,7 @@ class Intake:
         ``changes`` by then is listed again by the next run, because no cursor has moved.
         """
         classes = {change.id: change.item_class for change in wanted}
-        arrived: list[tuple[ExportedItem, bytes]] = []
+        arrived: list[tuple[ExportedItem, Payload]] = []
         size = 0
         for exported in self._source.export(self._mailbox, wanted):
             self._progress.step()
@@ -98,7 +98,7 @@ class Intake:
     def _store(
         self,
         folder_id: str,
-        arrived: Sequence[tuple[ExportedItem, bytes]],
+        arrived: Sequence[tuple[ExportedItem, Payload]],
         classes: dict[str, str],
     ) -> None:
         ready = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from backups import streams
 from backups.parts import CutItem
+from backups.sources import Payload
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class Prepared:
     index: dict[str, object]
 
 
-def prepare(payload: bytes) -> Prepared:
+def prepare(payload: Payload) -> Prepared:
     """Validate, index and cut one exported item; its parts are joined again and compared.
 
     The parts are made from ``payload`` when they are asked for, so that it stays the only copy.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from mmap import mmap
+from typing import Protocol, TypeAlias
 
 from backups.sources.errors import SourceError
+
+Payload: TypeAlias = bytes | mmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,14 @@ class ChangePage:
 
 @dataclass(frozen=True, slots=True)
 class ExportedItem:
-    """Either ``payload``, the native stream byte for byte, or ``error``."""
+    """Either ``payload``, the native stream byte for byte, or ``error``.
+
+    A large stream may lie in an unnamed file that is mapped into memory.
+    """
 
     id: str
     change_key: str
-    payload: bytes | None = None
+    payload: Payload | None = None
     error: SourceError | None = None
 
 

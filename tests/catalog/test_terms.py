@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from backups.catalog.lexemes import vector, words
+from backups.catalog.lexemes import LARGEST, magnitude, vector, words
 from backups.catalog.terms import QueryError, Terms, understand
 
 TODAY = date(2026, 11, 23)
@@ -132,3 +132,12 @@ def test_an_endless_text_stays_a_vector_that_fits() -> None:
 
     assert found.startswith("'word':1A,")
     assert len(found.split(" ")[0].split(",")) == 250
+
+
+def test_a_larger_size_never_has_a_smaller_magnitude() -> None:
+    sizes = [*range(5_000), *(2**bits + step for bits in range(12, 50) for step in (-1, 0, 1))]
+    found = [magnitude(size) for size in sorted(sizes)]
+
+    assert found == sorted(found)
+    assert len(set(found)) > 90
+    assert magnitude(2**60) == LARGEST

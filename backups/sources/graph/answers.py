@@ -14,13 +14,19 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from mmap import ACCESS_READ, mmap
+from tempfile import TemporaryFile, gettempdir
+from typing import IO, cast
 
 import httpx
 import pybase64
 
 from backups.sources.errors import Damaged, Retry, SourceError, Unavailable
 from backups.sources.graph.problems import BrokenAnswer, item_error
-from backups.sources.interface import ExportedItem, ItemChange, SourceFolder
+from backups.sources.interface import ExportedItem, ItemChange, Payload, SourceFolder
+
+IN_MEMORY = 16 * 1024 * 1024
+"""Bytes of a stream that is kept in memory; a larger one goes to the folder for temporary files."""
 
 _DATA_KEY = re.compile(rb'"data"\s*:\s*\Z')
 _STRING_STOP = re.compile(rb'["\\]')
@@ -174,10 +180,10 @@ class ExportReader:
 
 
 class _Stream:
-    """Decodes base64 strictly as it arrives."""
+    """Decodes base64 strictly as it arrives; a large stream goes to a file without a name."""
 
     def __init__(self) -> None:
-        self._decoded = io.BytesIO()
+        self._decoded: io.BytesIO | IO[bytes] = io.BytesIO()
         self._rest = b""
         self._padded = False
         self._error: SourceError | None = None
@@ -195,11 +201,16 @@ class _Stream:
             return
         self._padded = block.endswith(b"=")
         try:
-            self._decoded.write(pybase64.b64decode(block, validate=True))
+            decoded = pybase64.b64decode(block, validate=True)
         except binascii.Error as error:
             self._error = Damaged(f"the stream is not base64: {error}")
+            return
+        if self._padded and pybase64.b64encode(decoded[-(len(decoded) % 3) :]) != block[-4:]:
+            self._error = Damaged("the stream is not base64: bits beyond the last byte")
+            return
+        self._keep(decoded)
 
-    def finish(self) -> tuple[bytes | None, SourceError | None]:
+    def finish(self) -> tuple[Payload | None, SourceError | None]:
         """(payload, None), or (None, what is wrong)."""
         if self._error is None and self._rest:
             self._error = (
@@ -209,5 +220,20 @@ class _Stream:
             self._error = Retry("the stream is empty")
         if self._error:
             return None, self._error
-        # Shares the buffer: a stream of 150 MB is in memory once.
-        return self._decoded.getvalue(), None
+        if isinstance(self._decoded, io.BytesIO):
+            # Shares the buffer: the stream is in memory once.
+            return self._decoded.getvalue(), None
+        with self._decoded as file:
+            file.flush()
+            return mmap(file.fileno(), 0, access=ACCESS_READ), None
+
+    def _keep(self, decoded: bytes) -> None:
+        in_memory = isinstance(self._decoded, io.BytesIO)
+        try:
+            if in_memory and self._decoded.tell() + len(decoded) > IN_MEMORY:
+                file = TemporaryFile()  # noqa: SIM115  (closed when it has been mapped)
+                file.write(cast("io.BytesIO", self._decoded).getbuffer())
+                self._decoded = file
+            self._decoded.write(decoded)
+        except OSError as error:
+            self._error = Retry(f"no room for a large stream in {gettempdir()}: {error.strerror}")
