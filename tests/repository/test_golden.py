@@ -29,7 +29,20 @@ from backups.repository.escrow import escrowed_keys
 
 from .golden import expected
 from .golden.make import ARCHIVE, PASSPHRASE, FixedService, archive, make
-from .world import ACME, ANNA, BEN, CARA, GLOBEX, HOLD, INBOX, INITECH, MORNING, REPOSITORY, ROOT
+from .world import (
+    ACME,
+    ANNA,
+    BEN,
+    CARA,
+    DAN,
+    GLOBEX,
+    HOLD,
+    INBOX,
+    INITECH,
+    MORNING,
+    REPOSITORY,
+    ROOT,
+)
 
 ROOT_KEY = RootKey(hashlib.sha256(b"golden root").digest())
 NEW_ROOT_KEY = RootKey(hashlib.sha256(b"golden new root").digest())
@@ -105,7 +118,10 @@ def test_what_was_destroyed_is_said_to_be(repository: Repository, vault: Vault) 
     with pytest.raises(KeyDestroyed):
         vault.state(CARA)
     with pytest.raises(KeyDestroyed):
+        vault.state(DAN)
+    with pytest.raises(KeyDestroyed):
         repository.escrowed_vault(INITECH, ROOT_KEY)
+    assert destructions(repository.backend, ACME)[DAN].finished_at is None
     note = destructions(repository.backend, ACME)[CARA]
     assert (note.request, note.finished_at) == ("request 7", MORNING + timedelta(days=30))
     assert [thing.name for thing in note.objects] == [f"tenants/{ACME}/keys/mailbox-{CARA}.1"]
@@ -118,7 +134,7 @@ def test_what_was_destroyed_is_said_to_be(repository: Repository, vault: Vault) 
 def test_check_finds_nothing_wrong(repository: Repository) -> None:
     report = check(repository, None, passphrase=PASSPHRASE, tenants=[ACME])
     assert (report.findings, report.unknown) == ([], [])
-    assert (repository.id, report.mailboxes, len(report.destroyed)) == (REPOSITORY, 2, 1)
+    assert (repository.id, report.mailboxes, len(report.destroyed)) == (REPOSITORY, 2, 2)
     everything = check(repository, None)
     assert (everything.findings, everything.unknown) == ([], [])
 
@@ -134,7 +150,7 @@ def positions(key: str, size: int) -> list[int]:
 
     A wrapped key says which key wrapped it, and one that another key wrapped has only a form.
     """
-    if "/keys/" not in key or "destroyed" in key:
+    if "/keys/" not in key or key.endswith(("destroyed", "destroying")):
         return list(range(0, size, 23))
     opened = [f"{ACME}/keys/tenant.2", f"mailbox-{ANNA}.1", f"mailbox-{BEN}.1"]
     return [*range(6), *range(14, size, 23)] if key.endswith(tuple(opened)) else [*range(4)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import string
 from datetime import UTC, datetime
 from uuid import UUID
@@ -22,6 +23,7 @@ from backups.repository import (
     Damaged,
     Expired,
     FaultRecord,
+    FolderBackend,
     FolderRecord,
     FolderVersion,
     Hold,
@@ -33,11 +35,13 @@ from backups.repository import (
     decode_references,
     encode_references,
     envelope,
+    packs,
 )
 from backups.repository import commits as records
 from backups.repository.blobs import BlobCodec
 from backups.repository.commits import Base
-from backups.repository.segments import Segment
+from backups.repository.dictionaries import Dictionaries
+from backups.repository.segments import Segment, Segments
 
 from .world import MORNING
 
@@ -272,3 +276,45 @@ def test_a_record_that_unpacks_to_more_than_it_says_is_refused() -> None:
         envelope.decompress(zstd.compress(bytes(10_000_000)), 100, "it")
     with pytest.raises(Damaged):
         envelope.decompress(zstd.compress(b"x" * 100) * 2, 100, "it")
+
+
+record_like = st.recursive(
+    nonsense | times | st.integers(0, 3) | hashes,
+    lambda inner: st.lists(inner, min_size=1, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(record_like.map(lambda value: msgpack.packb(value, datetime=True)) | st.binary(max_size=60))
+def test_nonsense_that_was_sealed_is_refused_wherever_it_lies(content: bytes) -> None:
+    """Whoever has the keys may still have written it wrongly: only our own errors come out."""
+    tenant, mailbox = UUID(int=1), UUID(int=2)
+    backend = Shelf()
+    bound = envelope.context("segment", tenant, mailbox)
+    backend.content = sealed = envelope.seal(b"STWG", KEY, bound, content)
+    segment = Segment(hashlib.sha256(sealed).digest(), 1, bytes(32))
+    with pytest.raises((Damaged, UnsupportedFormat)):
+        for entry in Segments(backend, tenant, mailbox, KEY).read(segment):
+            entry.item("it")
+    bound = envelope.context("dictionary", tenant, number=1)
+    backend.content = envelope.seal(b"STWZ", KEY, bound, content)
+    with pytest.raises((Damaged, UnsupportedFormat)):
+        Dictionaries(backend, tenant, KEY).get(1)
+    bound = envelope.context("pack-directory", tenant, number=8)
+    directory = envelope.seal(b"STWD", KEY, bound, content)
+    trailer = packs.Trailer(len(directory), 1, bytes(32))
+    with pytest.raises((Damaged, UnsupportedFormat)):
+        packs.read_directory(directory, trailer, 8, tenant=tenant, metadata_key=KEY, name="it")
+
+
+class Shelf(FolderBackend):
+    """Whatever is asked for, it gives the same bytes."""
+
+    content = b""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        return self.content

@@ -26,6 +26,7 @@ from backups.parts import PLAIN, Coding, CutItem, Layout, Part, Recipe, Role, Tr
 from backups.repository import (
     CommitKind,
     Cost,
+    Destruction,
     Expired,
     Hold,
     RootKey,
@@ -42,12 +43,14 @@ from backups.repository import (
     write_recovery,
     writer,
 )
+from backups.repository.destruction import encode
 from backups.repository.dictionaries import Dictionaries
 from tests.repository.world import (
     ACME,
     ANNA,
     BEN,
     CARA,
+    DAN,
     GLOBEX,
     HOLD,
     INITECH,
@@ -90,6 +93,7 @@ def make(folder: Path) -> None:
         _anna(world)
         _ben(world)
         _cara(world)
+        _dan(world)
         write_recovery(world.backend, ACME, KEYS, PASSPHRASE, Cost(1024, 1, 1))
         rewrap_tenant_keys(world.backend, ACME, KEYS, NEW_ROOT)
         rewrap_tenant_keys(world.backend, GLOBEX, KEYS, ServiceKey(FixedService()))
@@ -176,6 +180,14 @@ def _cara(world: World) -> None:
     world.back_up(CARA, {"secret": raw(b"nobody reads this any more")})
     now = MORNING + timedelta(days=30)
     destroy_mailbox_key(world.backend, ACME, CARA, request="request 7", now=now)
+
+
+def _dan(world: World) -> None:
+    """His key's destruction has begun and was interrupted."""
+    world.add_mailbox(DAN)
+    begun = Destruction(ACME, DAN, "request 9", MORNING, None, ())
+    name = f"tenants/{ACME}/keys/mailbox-{DAN}.destroying"
+    world.backend.put_immutable(name, encode(begun))
 
 
 def _stream() -> CutItem:
