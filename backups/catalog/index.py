@@ -19,9 +19,7 @@ def columns(index: Mapping[str, object]) -> dict[str, object]:
     people = [text(index.get(field)) for field in ("to", "cc", "bcc", "people")]
     return {
         "subject": text(index.get("subject")),
-        "sender": f"{name} <{address}>"
-        if name and address and name != address
-        else name or address,
+        "sender": _sender(name, address),
         "recipients": "; ".join(part for part in people if part)[:MAX_TEXT],
         "message_id": text(index.get("message_id")),
         "sent_at": _moment(index.get("sent_at")),
@@ -35,6 +33,13 @@ def columns(index: Mapping[str, object]) -> dict[str, object]:
         "notes": _texts(index.get("notes")),
         "digest": _digest(index.get("digest")),
     }
+
+
+def _sender(name: str, address: str) -> str:
+    """Name and address; the address inside an Exchange organization tells people nothing."""
+    if name and address and name != address and not address.lower().startswith("/o="):
+        return f"{name} <{address}>"
+    return name or address
 
 
 def text(value: object, longest: int = MAX_TEXT) -> str:

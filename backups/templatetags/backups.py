@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
-from email.utils import parseaddr
 
 from django import template
 from django.template.defaultfilters import linebreaksbr
@@ -19,6 +19,8 @@ from backups.streams import ItemView, Person, details, rows_of
 from portal.templatetags.web import DASH, moment
 
 register = template.Library()
+
+_NAMED = re.compile(r"(.*\S)\s*<([^<>]+)>", re.DOTALL)
 
 _CLASS_ICONS = (
     ("ipm.note", "mail", "Message"),
@@ -106,10 +108,10 @@ def folder_icon(well_known: str) -> str:
 @register.filter
 def correspondent(sender: str) -> SafeString | str:
     """Who sent an item, by name, with the address behind it; a dash for nobody."""
-    name, address = parseaddr(sender)
-    if not name or not address:
+    named = _NAMED.fullmatch(sender)
+    if named is None:
         return sender or DASH
-    return format_html('<span title="{}">{}</span>', address, name)
+    return format_html('<span title="{}">{}</span>', named[2], named[1])
 
 
 @register.filter
