@@ -41,8 +41,8 @@ class IndexRecord:
     Times are aware, in UTC. ``start_at`` and ``end_at`` are those of an event or a journal entry;
     a task begins and is due. ``received_at`` is the date by which a list is sorted: of an item
     that did not arrive it is the start, the due date, when it was sent or the last change.
-    ``size`` is the payload's, attachment sizes are those of their content, in bytes. ``importance`` is 0 low,
-    1 normal, 2 high; ``sensitivity`` 0 normal, 1 personal, 2 private, 3 confidential. ``bcc`` are
+    ``size`` is the payload's, attachment sizes are those of their content, in bytes.
+    ``importance`` is 0 low, 1 normal, 2 high; ``sensitivity`` 0 normal, 1 personal, 2 private, 3 confidential. ``bcc`` are
     also the rooms and equipment of an event. ``people`` are the addresses that a contact or a
     distribution list holds. ``last_action`` is "replied", "forwarded" or empty. ``conversation``
     is the conversation's id in hexadecimal, ``digest`` the normalised digest, empty when the
