@@ -42,11 +42,12 @@ class IndexRecord:
     a task begins and is due. ``received_at`` is the date by which a list is sorted: of an item
     that did not arrive it is the start, the due date, when it was sent or the last change.
     ``size`` is the payload's, attachment sizes are those of their content, in bytes.
-    ``importance`` is 0 low, 1 normal, 2 high; ``sensitivity`` 0 normal, 1 personal, 2 private, 3 confidential. ``bcc`` are
-    also the rooms and equipment of an event. ``people`` are the addresses that a contact or a
-    distribution list holds. ``last_action`` is "replied", "forwarded" or empty. ``conversation``
-    is the conversation's id in hexadecimal, ``digest`` the normalised digest, empty when the
-    stream could not be read to its end. ``notes`` say what could not be read.
+    ``importance`` is 0 low, 1 normal, 2 high; ``sensitivity`` 0 normal, 1 personal, 2 private,
+    3 confidential. ``bcc`` are also the rooms and equipment of an event. ``people`` are the
+    addresses that a contact or a distribution list holds. ``last_action`` is "replied",
+    "forwarded" or empty. ``conversation`` is the conversation's id in hexadecimal, ``digest``
+    the normalised digest, empty when the stream could not be read to its end. ``notes`` say
+    what could not be read.
     """
 
     item_class: str = ""
