@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from backups.infrastructure.models import Allocation
 from backups.jobs.models import Coverage, ExcludedMailbox, Job
+from backups.jobs.retention import KEPT_FOREVER, Retention
 from backups.jobs.schedule import next_run
 from backups.jobs.selection import select
 from backups.jobs.services import JobRefused, cover_organization, cover_selected, create_job
@@ -23,7 +24,6 @@ from tenants.models import Tenant
 
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 30 * 24 * 60
 """Minutes between the starts of a job."""
-LONGEST_RETENTION = 36_500
 MAX_FOLDERS, MAX_FOLDER_NAME = 200, 255
 
 
@@ -38,7 +38,7 @@ class PolicyRefused(JobRefused):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a job does. ``mailboxes`` count for scope "selected mailboxes", ``excluded`` for
-    "entire organization"; ``retention_days`` None keeps everything."""
+    "entire organization"."""
 
     name: str
     allocation: Allocation
@@ -49,7 +49,7 @@ class Policy:
     schedule: str = Job.Schedule.MANUAL
     interval_minutes: int | None = None
     daily_at: time | None = None
-    retention_days: int | None = None
+    retention: Retention = KEPT_FOREVER
 
 
 def define_job(*, organization: Organization, policy: Policy, person_id: UUID | None = None) -> Job:
@@ -65,7 +65,7 @@ def define_job(*, organization: Organization, policy: Policy, person_id: UUID | 
             schedule=policy.schedule,
             interval_minutes=policy.interval_minutes,
             daily_at=policy.daily_at,
-            retention_days=policy.retention_days,
+            retention=policy.retention,
             person_id=person_id,
         )
         job.excluded_folders = list(policy.excluded_folders)
@@ -86,7 +86,7 @@ def edit_job(*, job: Job, policy: Policy, person_id: UUID | None = None) -> None
         job = Job.objects.select_for_update().get(pk=job.pk)
         for field in ("name", "allocation", "scope", "schedule", "interval_minutes", "daily_at"):
             setattr(job, field, getattr(policy, field))
-        job.retention_days = policy.retention_days
+        job.retention = policy.retention
         job.excluded_folders = list(policy.excluded_folders)
         zone = Tenant.objects.get(pk=require_tenant()).time_zone
         # A new interval begins now, not at the beat of the old one.
@@ -148,8 +148,8 @@ def _check(policy: Policy, organization: Organization, job: Job | None) -> None:
         raise PolicyRefused("name", "Another job has this name already.")
     _check_schedule(policy)
     _check_mailboxes(policy, organization, job)
-    if policy.retention_days is not None and not 1 <= policy.retention_days <= LONGEST_RETENTION:
-        raise PolicyRefused("retention_days", f"Between 1 and {LONGEST_RETENTION} days.")
+    if problem := policy.retention.problem():
+        raise PolicyRefused("retention_count", problem)
     if len(policy.excluded_folders) > MAX_FOLDERS:
         raise PolicyRefused("excluded_folders", f"At most {MAX_FOLDERS} folders.")
     if any(len(name) > MAX_FOLDER_NAME for name in policy.excluded_folders):

@@ -6,8 +6,9 @@ from uuid import UUID
 from django import forms
 
 from backups.infrastructure.models import Allocation
-from backups.jobs.editing import LONGEST_INTERVAL, LONGEST_RETENTION, SHORTEST_INTERVAL, Policy
+from backups.jobs.editing import LONGEST_INTERVAL, SHORTEST_INTERVAL, Policy
 from backups.jobs.models import Job
+from backups.jobs.retention import MOST, Mode, Retention, Unit
 from backups.jobs.selection import Protector, protectors
 from backups.organizations.models import Mailbox, Organization
 
@@ -56,12 +57,19 @@ class JobForm(forms.Form):
         required=False,
         widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
     )
-    retention_days = forms.IntegerField(
-        label="Keep for how many days",
+    retention_mode = forms.ChoiceField(
+        label="Keeps",
+        choices=Mode.choices,
         required=False,
-        min_value=1,
-        max_value=LONGEST_RETENTION,
-        help_text="Empty keeps everything.",
+        widget=forms.RadioSelect,
+        help_text="The newest restore point of a mailbox always stays, and so does everything of"
+        " a mailbox under legal hold.",
+    )
+    retention_count = forms.IntegerField(
+        label="For how long", required=False, min_value=1, max_value=max(MOST.values())
+    )
+    retention_unit = forms.ChoiceField(
+        label="Days, months or years", choices=Unit.choices, required=False
     )
 
     def __init__(
@@ -98,7 +106,20 @@ class JobForm(forms.Form):
             if schedule != kind:
                 self.cleaned_data[name] = None
                 self.errors.pop(name, None)
+        if (self.cleaned_data.get("retention_mode") or Mode.FOREVER) == Mode.FOREVER:
+            self.cleaned_data["retention_count"] = None
+            self.errors.pop("retention_count", None)
         return self.cleaned_data
+
+    def retention(self) -> Retention | None:
+        """What is chosen, as far as it makes sense."""
+        values = self.cleaned_data
+        chosen = Retention(
+            values.get("retention_mode") or Mode.FOREVER,
+            values.get("retention_count"),
+            values.get("retention_unit") or Unit.DAYS,
+        )
+        return None if chosen.problem() else chosen
 
     def policy(self) -> Policy:
         """Of a valid form."""
@@ -113,7 +134,11 @@ class JobForm(forms.Form):
             schedule=values["schedule"],
             interval_minutes=values["interval_minutes"],
             daily_at=values["daily_at"],
-            retention_days=values["retention_days"],
+            retention=Retention(
+                values["retention_mode"] or Mode.FOREVER,
+                values["retention_count"],
+                values["retention_unit"] or Unit.DAYS,
+            ),
         )
 
     def choices(self) -> dict[str, list[MailboxChoice]]:
@@ -139,6 +164,9 @@ def _initial(job: Job | None) -> dict[str, object]:
             "schedule": Job.Schedule.DAILY,
             "daily_at": "22:00",
             "interval_minutes": 60,
+            "retention_mode": Mode.FOREVER,
+            "retention_count": 1,
+            "retention_unit": Unit.YEARS,
         }
     covered: list[UUID] = []
     if job.scope == Job.Scope.MAILBOXES:
@@ -153,5 +181,7 @@ def _initial(job: Job | None) -> dict[str, object]:
         "schedule": job.schedule,
         "interval_minutes": job.interval_minutes,
         "daily_at": job.daily_at,
-        "retention_days": job.retention_days,
+        "retention_mode": job.retention_mode,
+        "retention_count": job.retention_count,
+        "retention_unit": job.retention_unit,
     }

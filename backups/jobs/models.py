@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from backups.jobs.querysets import JobQuerySet
+from backups.jobs.retention import Mode, Retention, Unit
 from tenants.isolation.tables import (
     GlobalModel,
     IdentifiedTenantModel,
@@ -49,7 +50,9 @@ class Job(IdentifiedTenantModel):
     schedule = models.CharField(max_length=10, choices=Schedule, default=Schedule.MANUAL)
     interval_minutes = models.PositiveIntegerField(null=True)
     daily_at = models.TimeField(null=True)
-    retention_days = models.PositiveIntegerField(null=True, help_text="Empty keeps everything.")
+    retention_mode = models.CharField(max_length=8, choices=Mode, default=Mode.FOREVER)
+    retention_count = models.PositiveIntegerField(null=True)
+    retention_unit = models.CharField(max_length=8, choices=Unit, default=Unit.DAYS)
     excluded_folders = models.JSONField(
         default=list, blank=True, help_text="Names of folders that are left out, with all below."
     )
@@ -74,6 +77,15 @@ class Job(IdentifiedTenantModel):
                 | Q(schedule="daily", interval_minutes=None, daily_at__isnull=False),
                 name="schedule_is_complete",
             ),
+            models.CheckConstraint(
+                condition=Q(retention_mode="forever", retention_count=None)
+                | Q(
+                    retention_mode__in=["points", "items"],
+                    retention_count__isnull=False,
+                    retention_count__gte=1,
+                ),
+                name="retention_is_complete",
+            ),
         ]
         indexes = [
             # The tick claims due jobs of all tenants, oldest first.
@@ -86,6 +98,15 @@ class Job(IdentifiedTenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def retention(self) -> Retention:
+        return Retention(self.retention_mode, self.retention_count, self.retention_unit)
+
+    @retention.setter
+    def retention(self, kept: Retention) -> None:
+        self.retention_mode, self.retention_count = kept.mode, kept.count
+        self.retention_unit = kept.unit
 
 
 class Coverage(TenantModel):

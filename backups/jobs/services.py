@@ -14,6 +14,7 @@ from django.utils import timezone
 from backups.infrastructure.models import Allocation
 from backups.infrastructure.services import repository_of
 from backups.jobs.models import Coverage, ExcludedMailbox, Job
+from backups.jobs.retention import KEPT_FOREVER, Retention
 from backups.jobs.schedule import next_run
 from backups.organizations.models import Mailbox, Organization
 from backups.sessions.bell import ring_prepare
@@ -40,7 +41,7 @@ def create_job(
     schedule: str = Job.Schedule.MANUAL,
     interval_minutes: int | None = None,
     daily_at: time | None = None,
-    retention_days: int | None = None,
+    retention: Retention = KEPT_FOREVER,
     person_id: UUID | None = None,
 ) -> Job:
     """Create a job, and cover the mailboxes it selects.
@@ -57,8 +58,8 @@ def create_job(
             schedule=schedule,
             interval_minutes=interval_minutes,
             daily_at=daily_at,
-            retention_days=retention_days,
         )
+        job.retention = retention
         job.validate_constraints()
         if schedule == Job.Schedule.INTERVAL and interval_minutes is None:
             # To a database an unknown number of minutes breaks no rule.

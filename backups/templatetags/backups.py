@@ -76,7 +76,7 @@ def schedule(job: Job) -> str:
 
 @register.filter
 def retention(job: Job) -> str:
-    return f"{job.retention_days} days" if job.retention_days else "Kept forever"
+    return str(job.retention)
 
 
 @register.filter

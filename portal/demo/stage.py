@@ -15,6 +15,7 @@ from uuid import UUID
 from backups.infrastructure.models import Allocation, Proxy, Repository
 from backups.infrastructure.services import allocate, create_repository, default_proxy
 from backups.jobs.models import Job
+from backups.jobs.retention import Mode, Retention, Unit
 from backups.jobs.services import create_job
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.services import (
@@ -213,5 +214,5 @@ def _add_job(plan: layout.Job, organization: Organization, allocation: Allocatio
             mailboxes=chosen,
             schedule=Job.Schedule.INTERVAL,
             interval_minutes=60,
-            retention_days=365,
+            retention=Retention(Mode.POINTS, 1, Unit.YEARS),
         )

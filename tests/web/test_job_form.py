@@ -7,6 +7,7 @@ from datetime import time
 import pytest
 
 from backups.jobs.models import Coverage, ExcludedMailbox, Job
+from backups.jobs.retention import Mode, Retention, Unit
 from backups.organizations.models import Mailbox
 from backups.sessions.models import Session, State
 from tenants.isolation.scope import tenant_scope
@@ -63,14 +64,17 @@ def test_a_job_of_everyone_leaves_out_what_it_should(cast: Cast, sign_in: SignIn
         schedule="daily",
         daily_at="22:15",
         interval_minutes="nonsense that is not shown",
-        retention_days="90",
+        retention_mode="points",
+        retention_count="18",
+        retention_unit="months",
     )
     response = sign_in(cast.admin).post(NEW, values, follow=True)
     assert b"Night job is ready." in response.content
     job = job_of(cast)
     assert job is not None
     assert covered(cast, job) == {jun.address}
-    assert (job.daily_at, job.interval_minutes, job.retention_days) == (time(22, 15), None, 90)
+    assert (job.daily_at, job.interval_minutes) == (time(22, 15), None)
+    assert job.retention == Retention(Mode.POINTS, 18, Unit.MONTHS)
     assert job.excluded_folders == ["Junk Email", "News"]
     assert job.next_run_at is not None
     with tenant_scope(cast.acme.id):
@@ -107,8 +111,16 @@ def test_a_mailbox_of_another_job_is_shown_with_its_name_and_refused(
         ("interval_minutes", {"schedule": "interval", "interval_minutes": "9" * 30}, "less than"),
         ("daily_at", {"schedule": "daily", "daily_at": "25:00"}, "valid time"),
         ("daily_at", {"schedule": "daily"}, "time of day"),
-        ("retention_days", {"retention_days": "0"}, "greater than"),
-        ("retention_days", {"retention_days": "many"}, "whole number"),
+        ("retention_count", {"retention_mode": "points", "retention_count": "0"}, "greater than"),
+        ("retention_count", {"retention_mode": "items", "retention_count": "many"}, "whole number"),
+        ("retention_count", {"retention_mode": "items"}, "Write how many days"),
+        (
+            "retention_count",
+            {"retention_mode": "points", "retention_count": "101", "retention_unit": "years"},
+            "1 to 100",
+        ),
+        ("retention_mode", {"retention_mode": "some"}, "valid choice"),
+        ("retention_unit", {"retention_unit": "moons"}, "valid choice"),
         ("excluded_folders", {"excluded_folders": "f" * 300}, "at most 255"),
         ("excluded_folders", {"excluded_folders": "f\n" * 15_000}, "at most 20000"),
     ],

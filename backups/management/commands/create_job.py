@@ -9,6 +9,7 @@ from django.db import IntegrityError
 
 from backups.infrastructure.models import Allocation
 from backups.jobs.models import Job
+from backups.jobs.retention import Mode, Retention
 from backups.jobs.services import create_job
 from backups.management.lookups import repository_by_name, tenant_by_slug
 from backups.organizations.models import Organization
@@ -26,7 +27,15 @@ class Command(BaseCommand):
         when = parser.add_mutually_exclusive_group()
         when.add_argument("--every", type=int, metavar="MINUTES", help="5 or more")
         when.add_argument("--daily", type=time.fromisoformat, metavar="HH:MM")
-        parser.add_argument("--retention-days", type=int, help="default: keep everything")
+        parser.add_argument(
+            "--keep", metavar="TIME", help="90d, 18m or 7y; default: keep everything"
+        )
+        parser.add_argument(
+            "--keep-what",
+            choices=[Mode.POINTS, Mode.ITEMS],
+            default=Mode.POINTS,
+            help="what --keep counts: restore points (default), or deleted and changed items",
+        )
 
     def handle(
         self,
@@ -37,10 +46,15 @@ class Command(BaseCommand):
         name: str,
         every: int | None,
         daily: time | None,
-        retention_days: int | None,
+        keep: str | None,
+        keep_what: str,
         **options: object,
     ) -> None:
         owner, place = tenant_by_slug(tenant), repository_by_name(repository)
+        try:
+            retention = Retention.read(keep, keep_what) if keep else Retention()
+        except ValueError as error:
+            raise CommandError(str(error)) from error
         schedule = Job.Schedule.MANUAL
         if every is not None:
             schedule = Job.Schedule.INTERVAL
@@ -62,7 +76,7 @@ class Command(BaseCommand):
                     schedule=schedule,
                     interval_minutes=every,
                     daily_at=daily,
-                    retention_days=retention_days,
+                    retention=retention,
                 )
         except IntegrityError as error:
             reason = "schedule_is_complete" in str(error)
