@@ -8,24 +8,16 @@ from pathlib import Path
 import pybase64
 import pytest
 
-from backups.streams import StreamTruncated, index_record, validate
-from backups.streams.errors import StreamError
+from backups.parts import Layout
+from backups.streams import StreamTruncated, index_record, item_view, validate
 from backups.streams.native.container import read_container
-from backups.streams.native.fields import Fields
-from backups.streams.native.tokens import scan
+from backups.streams.native.stream import open_cut_off
+from backups.streams.native.walk import Found
 
 
 def as_far_as_given(path: Path) -> bytes:
     text = b"".join(path.read_bytes().split())
     return pybase64.b64decode(text[: len(text) // 4 * 4])
-
-
-def up_to_the_cut(payload: bytes) -> bytes:
-    """The content of the one buffer, which is announced longer than what is printed."""
-    for start in range(62, len(payload)):
-        if payload[start : start + 4] == b"\x02\0\0\0":
-            return payload[start + 8 :]
-    raise AssertionError("no TransferBuffer")
 
 
 @pytest.mark.parametrize(
@@ -46,21 +38,39 @@ def test_a_published_sample_is_refused_as_truncated(published: Path, name: str) 
 
 def test_a_published_sample_is_read_up_to_its_cut(published: Path) -> None:
     payload = as_far_as_given(published / "ews-exportitems-2010sp1.truncated.b64")
-    content = up_to_the_cut(payload)
 
-    found = scan(content)
-    notes: list[str] = []
-    fields = Fields(found.root, content, notes)
+    record, view = index_record(payload), item_view(payload)
+    found = {
+        step.id: step.read() for step in open_cut_off(payload).walk() if isinstance(step, Found)
+    }
 
-    assert isinstance(found.fault, StreamError)
-    assert found.fault.prop == 0x003F0102
-    assert found.properties == 10
-    assert fields.text(0x001A) == "IPM.Note"
-    assert fields.text(0x0037) == "Interesting - from EWSMA"
-    assert fields.text(0x4008).startswith("/O=FIRST ORGANIZATION/")
-    assert fields.time(0x0039) == datetime(2010, 3, 31, 21, 14, 4, tzinfo=UTC)
-    assert fields.binary(0x003B).startswith(b"EX:/O=FIRST")
-    assert notes == []
+    assert (record.item_class, record.subject) == ("IPM.Note", "Interesting - from EWSMA")
+    assert record.sent_at == datetime(2010, 3, 31, 21, 14, 4, tzinfo=UTC)
+    assert record.digest == ""
+    assert record.notes == ("operation 2 wants 8210 bytes, 410 are there at byte 62",)
+    assert view.subject == record.subject
+    assert view.notes[0] == record.notes[0]
+    assert len(found) == 10
+    assert str(found[0x4008].value).startswith("/O=FIRST ORGANIZATION/")
+    assert bytes(found[0x003B].raw).startswith(b"EX:/O=FIRST")
+
+
+@pytest.mark.parametrize(
+    ("name", "item_class", "properties"),
+    [
+        ("ews-uploaditems-a", "IPM.Note", PROPERTIES_A),
+        ("ews-uploaditems-b", "IPM.Note", PROPERTIES_B),
+        ("graph-importitem-15.20", CLASS_G, PROPERTIES_G),
+    ],
+)
+def test_every_published_sample_tells_what_it_has(
+    published: Path, name: str, item_class: str, properties: int
+) -> None:
+    stream = open_cut_off(as_far_as_given(published / f"{name}.truncated.b64"))
+
+    assert stream.index().item_class == item_class
+    assert stream.scan.properties == properties
+    assert stream.cut().recipe.layout is Layout.RAW
 
 
 @pytest.mark.parametrize(

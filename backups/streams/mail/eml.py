@@ -33,7 +33,7 @@ from backups.streams.mail.wire import (
 from backups.streams.native import tags
 from backups.streams.native.content import Content, pieces_of
 from backups.streams.native.fields import Fields
-from backups.streams.native.stream import open_stream
+from backups.streams.native.stream import open_cut_off, open_stream
 from backups.streams.native.tokens import Node, Owner
 
 _CALENDAR: Final = "text/calendar"
@@ -57,14 +57,14 @@ def write_eml(payload: bytes) -> Iterator[bytes]:
 def attachment_content(payload: bytes, number: int) -> bytes:
     """The bytes of attachment ``number`` of the item; an embedded message as EML.
 
-    Raises StreamError for a broken container, LookupError when there is no such attachment.
+    Raises StreamError for what is no stream, LookupError when there is no such attachment.
     """
     return b"".join(attachment_pieces(payload, number))
 
 
 def attachment_pieces(payload: bytes, number: int) -> Iterator[bytes]:
     """The same in pieces."""
-    stream = open_stream(payload)
+    stream = open_cut_off(payload)
     nodes = list(stream.scan.root.nodes(Owner.ATTACHMENT))
     if not 0 <= number < len(nodes):
         raise LookupError(f"the item has no attachment {number}")

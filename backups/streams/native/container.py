@@ -9,6 +9,7 @@ FastTransfer stream (MS-OXCFXICS 2.2.4) whose root is ``messageContent``. See do
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -62,7 +63,8 @@ class Container:
 
     ``regular`` says that nothing but TransferBuffers follows the first of them, so that prefix,
     frames and content together are the whole payload. ``unknown`` names the first operation that
-    this reader does not know; its bytes are passed over.
+    this reader does not know; its bytes are passed over. ``fault`` says that the last operation is
+    cut off, where that was asked for.
     """
 
     prefix: bytes
@@ -72,6 +74,7 @@ class Container:
     regular: bool
     starts: tuple[int, ...]
     unknown: StreamUnknown | None = None
+    fault: StreamTruncated | None = None
 
     def payload_offset(self, offset: int) -> int:
         """Where byte ``offset`` of the content is in the payload (the end, when beyond it)."""
@@ -109,16 +112,59 @@ def decode_export(text: str | bytes) -> bytes:
         raise StreamError(f"not base64: {error}") from error
 
 
-def read_container(payload: Payload) -> Container:
-    """Split ``payload`` into its operations. Raises StreamError when the lengths don't add up."""
+def read_container(payload: Payload, *, cut_off: bool = False) -> Container:
+    """Split ``payload`` into its operations. Raises StreamError when the lengths don't add up.
+
+    With ``cut_off`` a payload that ends early is read as far as it goes; ``fault`` says so.
+    """
     view = memoryview(payload)
-    position, end = 0, len(payload)
     prefix_end = 0
     starts: list[int] = []
     frames: list[int] = []
     build: ServerBuild | None = None
     regular = True
     unknown: StreamUnknown | None = None
+    fault: StreamTruncated | None = None
+    try:
+        for opcode, start, length in _operations(view):
+            if opcode == TRANSFER_BUFFER:
+                if len(starts) >= MAX_BUFFERS:
+                    reason = f"more than {MAX_BUFFERS:,} buffers"
+                    raise StreamError(reason, offset=start - _OPERATION.size)
+                starts.append(start)
+                frames.append(length)
+                continue
+            if opcode not in _LENGTHS and unknown is None:
+                at = start - _OPERATION.size
+                unknown = StreamUnknown(f"unknown operation {opcode}", offset=at)
+            if opcode == TELL_PARTNER_VERSION:
+                build = _read_build(view, start)
+            if frames:
+                regular = False
+            else:
+                prefix_end = start + length
+        if not any(frames):
+            raise StreamTruncated("there is no content", offset=len(view))
+    except StreamTruncated as error:
+        if not cut_off or not any(frames):
+            raise
+        fault = error
+    content = content_of(view, starts, frames)
+    return Container(
+        bytes(view[:prefix_end]),
+        tuple(frames),
+        content,
+        build,
+        regular and all(frames) and fault is None,
+        tuple(starts),
+        unknown,
+        fault,
+    )
+
+
+def _operations(view: memoryview) -> Iterator[tuple[int, int, int]]:
+    """Opcode, where the bytes start and how many they are; of a cut-off buffer what is there."""
+    position, end = 0, len(view)
     while position < end:
         if end - position < _OPERATION.size:
             raise StreamTruncated("an operation's head is cut off", offset=position)
@@ -126,33 +172,17 @@ def read_container(payload: Payload) -> Container:
         if position == 0 and opcode != CONFIG:
             raise StreamError(f"operation {opcode} where Config must be", offset=0)
         expected = _LENGTHS.get(opcode)
-        if expected is None and opcode != TRANSFER_BUFFER:
-            unknown = unknown or StreamUnknown(f"unknown operation {opcode}", offset=position)
         if expected is not None and length != expected:
             reason = f"operation {opcode} has {length} bytes instead of {expected}"
             raise StreamError(reason, offset=position)
         start = position + _OPERATION.size
         if length > end - start:
+            if opcode == TRANSFER_BUFFER:
+                yield opcode, start, end - start
             reason = f"operation {opcode} wants {length} bytes, {end - start} are there"
             raise StreamTruncated(reason, offset=position)
-        if opcode == TRANSFER_BUFFER:
-            if len(starts) >= MAX_BUFFERS:
-                raise StreamError(f"more than {MAX_BUFFERS:,} buffers", offset=position)
-            starts.append(start)
-            frames.append(length)
-        elif frames:
-            regular = False
+        yield opcode, start, length
         position = start + length
-        if not frames:
-            prefix_end = position
-        if opcode == TELL_PARTNER_VERSION:
-            build = _read_build(view, start)
-    if not any(frames):
-        raise StreamTruncated("there is no content", offset=end)
-    content = content_of(view, starts, frames)
-    regular = regular and all(frames)
-    prefix = bytes(view[:prefix_end])
-    return Container(prefix, tuple(frames), content, build, regular, tuple(starts), unknown)
 
 
 def write_container(prefix: bytes, content: bytes, frames: tuple[int, ...] | None = None) -> bytes:

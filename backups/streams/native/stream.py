@@ -53,7 +53,9 @@ class ItemStream:
     def scan(self) -> Scan:
         """The tree as far as it could be read. Its fault counts bytes from the payload's start."""
         found = scan(self.container.content)
-        if found.fault is not None:
+        if self.container.fault is not None:
+            found.fault = self.container.fault
+        elif found.fault is not None:
             found.fault.offset = self.container.payload_offset(found.fault.offset)
         return found
 
@@ -130,6 +132,11 @@ def open_stream(payload: Payload) -> ItemStream:
     return ItemStream(payload, read_container(payload))
 
 
+def open_cut_off(payload: Payload) -> ItemStream:
+    """The same of a payload that may end early, to look at what is there. Raises StreamError."""
+    return ItemStream(payload, read_container(payload, cut_off=True))
+
+
 def validate(payload: Payload) -> StreamSummary:
     """Accept a payload only if it is whole: operations, value lengths and markers add up.
 
@@ -145,9 +152,9 @@ def read_item(payload: Payload) -> Item:
 
 
 def index_record(payload: Payload) -> IndexRecord:
-    """The catalog's record; of a broken container, a record whose notes say so."""
+    """The catalog's record; of a broken container as far as it goes, with a note that says so."""
     try:
-        return open_stream(payload).index()
+        return open_cut_off(payload).index()
     except StreamError as error:
         return IndexRecord(size=len(payload), notes=(str(error),))
 

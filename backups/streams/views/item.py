@@ -10,7 +10,7 @@ from backups.streams.native import tags
 from backups.streams.native.content import Content
 from backups.streams.native.fields import Fields, address_of, is_exception, note, sender_of
 from backups.streams.native.index import attachment_name
-from backups.streams.native.stream import open_stream
+from backups.streams.native.stream import open_cut_off
 from backups.streams.native.tokens import Node, Owner
 from backups.streams.views.body import body_of
 from backups.streams.views.detail import detail_of
@@ -23,11 +23,11 @@ from backups.streams.views.model import AttachmentView, Body, ItemView, Person
 def item_view(payload: bytes) -> ItemView:
     """What can be shown of an item; ``notes`` say what can't. Never raises.
 
-    Of a broken container nothing can be shown but the note that says so.
+    A stream that ends early is shown as far as it goes.
     """
     notes: list[str] = []
     try:
-        stream = open_stream(payload)
+        stream = open_cut_off(payload)
     except StreamError as error:
         return view_of(Node(Owner.MESSAGE, 0), b"", [str(error)])
     if stream.scan.fault is not None:
