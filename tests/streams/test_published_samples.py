@@ -58,9 +58,9 @@ def test_a_published_sample_is_read_up_to_its_cut(published: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "item_class", "properties"),
     [
-        ("ews-uploaditems-a", "IPM.Note", PROPERTIES_A),
-        ("ews-uploaditems-b", "IPM.Note", PROPERTIES_B),
-        ("graph-importitem-15.20", CLASS_G, PROPERTIES_G),
+        ("ews-uploaditems-a", "IPM.Note", 8),
+        ("ews-uploaditems-b", "IPM.Note", 8),
+        ("graph-importitem-15.20", "", 1),
     ],
 )
 def test_every_published_sample_tells_what_it_has(
