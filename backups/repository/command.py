@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
-from . import browse, layout
-from .check import Report, check
+from . import browse, layout, sampling
+from .check import check
 from .destruction import Destruction, destructions
 from .errors import (
     Damaged,
@@ -32,6 +32,7 @@ from .errors import (
     WrongKey,
 )
 from .export import Export
+from .findings import lines_of
 from .keys import RootKey, read_private
 from .packs import Location
 from .place import open_backend
@@ -39,6 +40,7 @@ from .records import Point
 from .repository import Repository
 from .state import MailboxState
 from .vault import Vault
+from .verify import Scope
 from .writer import Locate, located
 
 OK, DAMAGE, USAGE = 0, 1, 2
@@ -280,35 +282,27 @@ def export(session: Session) -> int:
 
 
 def check_all(session: Session) -> int:
+    return _check(session, Scope(mailbox=session.arguments.mailbox))
+
+
+def verify(session: Session) -> int:
+    """As check, or of the items a sample."""
+    is_keyless = session.root is None and session.passphrase is None
+    if is_keyless and sampling.is_sample(session.arguments):
+        raise UsageError("a sample of items can't be read without a key")
+    return _check(session, sampling.scope_of(session.arguments))
+
+
+def _check(session: Session, scope: Scope) -> int:
     report = check(
         session.repository,
         session.root,
         passphrase=session.passphrase,
         tenants=session.tenants,
-        mailbox=session.arguments.mailbox,
+        scope=scope,
     )
-    session.answer(asdict(report), list(_report_text(report)))
+    session.answer(asdict(report), list(lines_of(report)))
     return DAMAGE if report.findings else OK
-
-
-def _report_text(report: Report) -> Iterator[str]:
-    for finding in report.findings:
-        of = f" (mailbox {finding.mailbox}" if finding.mailbox else ""
-        of += f", item {finding.item}" if finding.item else ""
-        of += f", point {finding.point}" if finding.point else ""
-        yield f"damaged: {finding.object}: {finding.reason}{of}{')' if of else ''}"
-    for name in report.unknown:
-        yield f"unknown object: {name}"
-    for note in report.destroyed:
-        what = f"mailbox {note.mailbox}" if note.mailbox else f"tenant {note.tenant}"
-        when = f"at {note.finished_at}" if note.finished_at else "begun, not finished"
-        yield f"destroyed on request: the key of {what}, {when}"
-    depth = "structure and content" if report.full else "structure only, no key was given"
-    yield (
-        f"{report.packs} packs, {report.blobs} blobs, {report.commits} commits of "
-        f"{report.mailboxes} mailboxes, {report.items} items checked ({depth}); "
-        f"{len(report.findings)} findings"
-    )
 
 
 def _named(error: Unreadable) -> dict[str, str]:
@@ -344,6 +338,7 @@ COMMANDS: dict[str, tuple[Callable[[Session], int], str]] = {
     "cat": (cat, "the bytes of one item, on standard output"),
     "export": (export, "every item at a restore point as a file, with a manifest"),
     "check": (check_all, "verify every object; with a key also every item"),
+    "verify": (verify, "as check, or of the items a sample"),
 }
 
 
@@ -368,6 +363,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true")
         if name == "cat":
             command.add_argument("--item", metavar="ID")
+        if name == "verify":
+            sampling.add_arguments(command)
         if name == "export":
             command.add_argument("--to", type=Path, metavar="DIR")
     return parser
@@ -381,14 +378,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DAMAGE if session.damaged else status
     except BrokenPipeError:
         return DAMAGE
-    except (
-        UsageError,
-        browse.NoSuchPoint,
-        NotARepository,
-        RootKeyError,
-        UnusablePlace,
-        WrongKey,
-    ) as error:
+    except WRONG_USAGE as error:
         warn(f"{arguments.path}: {error}")
         return USAGE
     except RepositoryError as error:

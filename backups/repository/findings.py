@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from .destruction import Destruction
 from .errors import NotFound, RepositoryError, Unavailable, Unreadable
 
 
@@ -20,6 +21,27 @@ class Finding:
     point: int | None = None
     """The first restore point that needs it."""
     item: str | None = None
+    first: int | None = None
+    """The commit that this version of the item came with."""
+
+
+@dataclass(slots=True)
+class Report:
+    full: bool
+    """Whether keys were there, so that content was checked and not only structure."""
+    tenants: int = 0
+    mailboxes: int = 0
+    packs: int = 0
+    blobs: int = 0
+    commits: int = 0
+    items: int = 0
+    bytes: int = 0
+    """Of items that were joined and hashed."""
+    findings: list[Finding] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    """Objects that are none of the format's."""
+    destroyed: list[Destruction] = field(default_factory=list)
+    """Keys that were destroyed on request: what they opened is gone, not damaged."""
 
 
 def finding_of(error: RepositoryError, name: str, mailbox: UUID | None = None) -> Finding:
@@ -40,3 +62,24 @@ def found_in(name: str, findings: list[Finding], mailbox: UUID | None = None) ->
         raise
     except RepositoryError as error:
         findings.append(finding_of(error, name, mailbox))
+
+
+def lines_of(report: Report) -> Iterator[str]:
+    """What people read of it."""
+    for finding in report.findings:
+        of = f" (mailbox {finding.mailbox}" if finding.mailbox else ""
+        of += f", item {finding.item}" if finding.item else ""
+        of += f", point {finding.point}" if finding.point else ""
+        yield f"damaged: {finding.object}: {finding.reason}{of}{')' if of else ''}"
+    for name in report.unknown:
+        yield f"unknown object: {name}"
+    for note in report.destroyed:
+        what = f"mailbox {note.mailbox}" if note.mailbox else f"tenant {note.tenant}"
+        when = f"at {note.finished_at}" if note.finished_at else "begun, not finished"
+        yield f"destroyed on request: the key of {what}, {when}"
+    depth = "structure and content" if report.full else "structure only, no key was given"
+    yield (
+        f"{report.packs} packs, {report.blobs} blobs, {report.commits} commits of "
+        f"{report.mailboxes} mailboxes, {report.items} items checked ({depth}); "
+        f"{len(report.findings)} findings"
+    )

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from backups.parts import Recipe, RecipeError, join
 
 from . import dictionaries, layout, packs
-from .blobs import BlobCodec, BlobRef, read_header
+from .blobs import BlobCodec, BlobRef, read_header, verify_checksum
 from .dictionaries import NONE, Dictionaries, Dictionary
-from .errors import Damaged, NotFound, RepositoryError
+from .errors import Damaged, NotFound, RepositoryError, Unreadable
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -75,6 +75,16 @@ class Reader:
             name=name,
         )
         return packs.StoredPack(pack, pack_class, size, entries, carried)
+
+    def is_sound(self, at: Location) -> bool:
+        """Whether the blob's checksum holds; needs no key of it. Raises Unavailable."""
+        name = layout.pack_key(self._tenant, at.pack)
+        try:
+            blob = self._backend.get(name, at.offset, at.length)
+            verify_checksum(read_header(blob, name), blob, name)
+        except (NotFound, Unreadable):
+            return False
+        return True
 
     def dictionary(self, number: int) -> Dictionary:
         """From its own object. Raises NotFound, Damaged, UnsupportedFormat."""

@@ -109,7 +109,10 @@ class Vault:
                 damaged.append(error)
                 continue
             for blob_id, offset, length in entries:
-                index[blob_id] = Location(pack, offset, length)
+                at = Location(pack, offset, length)
+                # There twice, it may have been stored again because the first one was damaged.
+                if blob_id not in index or not self._reader.is_sound(index[blob_id]):
+                    index[blob_id] = at
         return index
 
     def write_commit(self, commit: Commit) -> bytes:
