@@ -34,6 +34,9 @@ class MailboxBackup(IdentifiedTenantModel):
     current_at = models.DateTimeField(
         null=True, help_text="When a complete run last found the head to be the mailbox's state."
     )
+    rebuild_wanted = models.BooleanField(
+        default=False, help_text="Its rows are to be made again from the repository."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()

@@ -6,7 +6,7 @@ the head before it, so a commit is applied once and in order, by whoever comes f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from django.db import connections
 from django.db.models import Count, Sum
 
 from backups.catalog import rows as catalog_rows
+from backups.catalog.expiry import take_back
 from backups.catalog.index import columns, text
 from backups.catalog.models import (
     Folder,
@@ -26,6 +27,7 @@ from backups.catalog.models import (
 from backups.repository import (
     CommitKind,
     FaultRecord,
+    FolderRecord,
     ItemRecord,
     StoredCommit,
     StoredPack,
@@ -77,8 +79,10 @@ def apply(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
     if commit.kind in (CommitKind.PARTIAL, CommitKind.COMPLETE):
         _apply_folders(backup, stored)
         _apply_items(backup, stored, vault)
-        _apply_cursors(backup, stored, vault)
-        put_faults(backup, commit.faults)
+        put_cursors(backup, commit.cursors, vault)
+        put_faults(backup, commit.faults, commit.taken_at)
+    if commit.expired is not None:
+        take_back(backup, commit.expired)
     if commit.kind is CommitKind.COMPLETE:
         _add_restore_point(backup, stored)
         confirm(backup, commit.taken_at)
@@ -107,8 +111,8 @@ def faults_of(backup: MailboxBackup) -> dict[str, FaultRecord]:
     }
 
 
-def put_faults(backup: MailboxBackup, faults: Collection[FaultRecord]) -> None:
-    """The whole retry ledger, as a run's commit carries it."""
+def put_faults(backup: MailboxBackup, faults: Collection[FaultRecord], moment: datetime) -> None:
+    """The whole retry ledger, as a run's commit of that ``moment`` carries it."""
     ItemFault.objects.filter(backup=backup).exclude(
         item_id__in=[fault.item_id for fault in faults]
     ).delete()
@@ -121,6 +125,7 @@ def put_faults(backup: MailboxBackup, faults: Collection[FaultRecord]) -> None:
                 item_id=fault.item_id,
                 reason=text(fault.reason),
                 attempts=fault.attempts,
+                first_seen_at=moment,
             )
             for fault in faults
         ],
@@ -138,18 +143,27 @@ def _apply_folders(backup: MailboxBackup, stored: StoredCommit) -> None:
     )
     Folder.objects.bulk_create(
         [
-            Folder(
-                tenant_id=backup.tenant_id,
-                backup=backup,
-                folder_id=folder.id,
-                parent_id=folder.parent_id or "",
-                name=text(folder.name, 1000),
-                kind=text(folder.kind, 255),
-                well_known=text(folder.well_known, 100),
-                first=commit.sequence,
-            )
-            for folder in commit.folders
+            folder_row(backup, folder, commit.sequence)
+            # Named twice in one commit, the last counts.
+            for folder in {folder.id: folder for folder in commit.folders}.values()
         ]
+    )
+
+
+def folder_row(
+    backup: MailboxBackup, folder: FolderRecord, first: int, last: int | None = None
+) -> Folder:
+    """The row of a folder version, not saved."""
+    return Folder(
+        tenant_id=backup.tenant_id,
+        backup=backup,
+        folder_id=folder.id,
+        parent_id=folder.parent_id or "",
+        name=text(folder.name, 1000),
+        kind=text(folder.kind, 255),
+        well_known=text(folder.well_known, 100),
+        first=first,
+        last=last,
     )
 
 
@@ -160,18 +174,24 @@ def _apply_items(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> N
         ItemVersion.objects.current().filter(backup=backup, item_id__in=part).update(
             last=commit.sequence
         )
-    if commit.items:
-        catalog_rows.insert(_row(backup, item, commit.sequence, vault) for item in commit.items)
+    # Named twice in one commit, the last counts.
+    items = {item.item_id: item for item in commit.items}.values()
+    if items:
+        catalog_rows.insert(version_row(backup, item, vault, commit.sequence) for item in items)
 
 
-def _row(backup: MailboxBackup, item: ItemRecord, sequence: int, vault: Vault) -> ItemVersion:
+def version_row(
+    backup: MailboxBackup, item: ItemRecord, vault: Vault, first: int, last: int | None = None
+) -> ItemVersion:
+    """The row of an item version, not saved."""
     return ItemVersion(
         tenant_id=backup.tenant_id,
         backup=backup,
         item_id=item.item_id,
         change_key=item.change_key,
         folder_id=item.folder_id,
-        first=sequence,
+        first=first,
+        last=last,
         item_class=text(item.item_class, 255),
         size=item.size,
         sha256=item.sha256,
@@ -189,8 +209,9 @@ def references_context(item_id: str, change_key: str) -> bytes:
     return f"references/{item_id}/{change_key}".encode()
 
 
-def _apply_cursors(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
-    gone = [stream for stream, cursor in stored.commit.cursors.items() if cursor is None]
+def put_cursors(backup: MailboxBackup, cursors: Mapping[str, str | None], vault: Vault) -> None:
+    """Set the delta tokens of these streams; None drops one."""
+    gone = [stream for stream, cursor in cursors.items() if cursor is None]
     SyncCursor.objects.filter(backup=backup, stream__in=gone).delete()
     SyncCursor.objects.bulk_create(
         [
@@ -200,7 +221,7 @@ def _apply_cursors(backup: MailboxBackup, stored: StoredCommit, vault: Vault) ->
                 stream=stream,
                 sealed=vault.seal(backup.mailbox_id, stream.encode(), cursor.encode()),
             )
-            for stream, cursor in stored.commit.cursors.items()
+            for stream, cursor in cursors.items()
             if cursor is not None
         ],
         update_conflicts=True,

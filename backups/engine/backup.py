@@ -120,7 +120,7 @@ class MailboxRun:
             with self._scope():
                 self.progress.fence()
                 if self._ledger.faults:
-                    projection.put_faults(backup, self._ledger.faults.values())
+                    projection.put_faults(backup, self._ledger.faults.values(), datetime.now(UTC))
                 if self.finished:
                     projection.confirm(backup, datetime.now(UTC))
                 self.progress.flush()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.core.management.base import CommandError
 
 from backups.infrastructure.models import Repository
-from tenants.isolation.scope import OPERATOR
+from backups.organizations.models import Mailbox
+from tenants.isolation.scope import OPERATOR, tenant_scope
 from tenants.models import Tenant
 
 
@@ -24,4 +25,12 @@ def repository_by_name(name: str) -> Repository:
     if found is None:
         known = ", ".join(repositories.values_list("name", flat=True)) or "none yet"
         raise CommandError(f"There is no repository {name}. Repositories: {known}.")
+    return found
+
+
+def mailbox_by_address(tenant: Tenant, address: str) -> Mailbox:
+    with tenant_scope(tenant.pk):
+        found = Mailbox.objects.filter(address__iexact=address, backups__isnull=False).first()
+    if found is None:
+        raise CommandError(f"{tenant} has no backup of {address}.")
     return found

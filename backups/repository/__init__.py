@@ -28,6 +28,7 @@ from .errors import (
     RepositoryError,
     RootKeyError,
     Unavailable,
+    Unreadable,
     UnsupportedFormat,
     WrongKey,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "StoredPack",
     "TenantKeys",
     "Unavailable",
+    "Unreadable",
     "UnsupportedFormat",
     "Vault",
     "Writer",

@@ -55,7 +55,7 @@ BOUNDARIES = {
     "between packs and commit": (backup.Vault, "write_commit", True, 1),
     "between commit and projection": (backup.Vault, "write_commit", False, 1),
     "in the second mailbox's commit": (backup.Vault, "write_commit", False, 2),
-    "in the projection": (projection, "_apply_cursors", True, 1),
+    "in the projection": (projection, "put_cursors", True, 1),
     "after the projection": (projection, "apply", False, 1),
     "before the task is ended": (services, "finish", True, 1),
     "after the first task is ended": (services, "finish", False, 1),
