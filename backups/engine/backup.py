@@ -14,6 +14,7 @@ from functools import partial
 from uuid import UUID
 
 from backups.catalog import projection
+from backups.catalog.heads import require_head
 from backups.catalog.models import Folder, ItemVersion, MailboxBackup
 from backups.catalog.querysets import ItemVersionQuerySet
 from backups.engine.changes import Changes, RetryLedger
@@ -140,6 +141,7 @@ class MailboxRun:
         """Roll forward what a dead worker committed and could not project, then read the head."""
         with self._scope():
             backup = MailboxBackup.objects.get(pk=self.mailbox.backup_id)
+        require_head(backup, self.vault)
         for stored in self.vault.commits(self.mailbox.mailbox_id, after=backup.head):
             with self._scope():
                 self.progress.fence()

@@ -100,7 +100,7 @@ class Chain:
         nothing is missing.
         """
         start = after + 1 if after else self._beginning()
-        previous = self._hash(after) if start == after + 1 else None
+        previous = self.hash_of(after) if start == after + 1 else None
         yield from self._follow(start, previous)
 
     def sequences(self) -> list[int]:
@@ -273,7 +273,8 @@ class Chain:
             raise ChainBroken(f"{self.name(sequence)}: {reason}")
         return _tip_of(before)
 
-    def _hash(self, sequence: int) -> bytes:
+    def hash_of(self, sequence: int) -> bytes:
+        """SHA-256 of a commit's object, unread. Raises NotFound."""
         if sequence == 0:
             return NO_COMMIT
         return hashlib.sha256(self._backend.get(self.name(sequence))).digest()

@@ -129,6 +129,13 @@ class Vault:
         """None when the number is not filled. Raises Damaged."""
         return self._chain(mailbox).read(sequence)
 
+    def commit_hash(self, mailbox: UUID, sequence: int) -> bytes | None:
+        """What the next commit names as ``previous``; None when the number is not filled."""
+        try:
+            return Chain(self._backend, self.tenant, mailbox, b"").hash_of(sequence)
+        except NotFound:
+            return None
+
     def commits(self, mailbox: UUID, after: int = 0) -> Iterator[StoredCommit]:
         """In order, the chain verified on the way. Raises Damaged at a gap or a forged link."""
         return self._chain(mailbox).commits(after)

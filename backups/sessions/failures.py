@@ -8,6 +8,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 
 from backups import repository
+from backups.catalog.heads import HeadDiffers
 from backups.catalog.projection import HeadMoved
 from backups.jobs.models import Job
 from backups.repository import ChainBroken, CommitExists, Damaged, NoSpace, RepositoryError
@@ -114,6 +115,11 @@ def _of_repository(error: RepositoryError) -> Ending:
         case repository.Unavailable():
             reason = "The repository does not answer."
             return Ending(State.FAILED, reason, RETRY_SECONDS, failed=1, trace=error)
+        case HeadDiffers():
+            reason = (
+                f"The portal's catalog and the repository do not fit: {error}. Nothing was saved."
+            )
+            return Ending(State.FAILED, reason, trace=error)
         case Damaged() | ChainBroken():
             return Ending(State.FAILED, f"The repository is damaged: {error}", trace=error)
     reason = f"The repository cannot be used ({type(error).__name__}); the server's log tells more."
