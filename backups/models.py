@@ -14,6 +14,7 @@ from backups.infrastructure.models import Allocation, MailboxKey, Proxy, Reposit
 from backups.jobs.models import Coverage, ExcludedMailbox, GlobalExclusion, Job
 from backups.organizations.models import Mailbox, Organization
 from backups.restores.models import BasketItem, RestoreItem
+from backups.retention.models import LegalHold
 from backups.sessions.models import Session, SessionLog, Task
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ItemFault",
     "ItemVersion",
     "Job",
+    "LegalHold",
     "Mailbox",
     "MailboxBackup",
     "MailboxKey",

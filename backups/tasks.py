@@ -7,6 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from backups.infrastructure.usage import measure
+from backups.retention import applying
 from backups.sessions import bell, prepare, slices
 from backups.tick import tick as run_tick
 from tenants.billing.services import sample_missed_days
@@ -28,6 +29,11 @@ def run_queue(queue: str) -> None:
 @shared_task(base=TenantTask, name=bell.PREPARE)
 def prepare_session(session_id: str) -> None:
     prepare.prepare_session(UUID(session_id), require_tenant())
+
+
+@shared_task(base=TenantTask, name=bell.RETENTION)
+def apply_retention(repository_id: str) -> None:
+    applying.apply_due(UUID(repository_id), require_tenant())
 
 
 @shared_task(base=SystemTask, name="backups.sample_usage")

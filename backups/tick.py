@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from backups.infrastructure.services import default_proxy
 from backups.jobs.services import start_due_jobs
-from backups.sessions.bell import ring, ring_prepare
+from backups.retention.due import due_shares
+from backups.sessions.bell import ring, ring_prepare, ring_retention
 from backups.sessions.models import Kind, Session, State
 from backups.sessions.reaping import reap
 from backups.sessions.services import queues_with_work
@@ -23,7 +24,7 @@ def tick() -> None:
     Two at once do no harm: each step takes what it does by a conditional update, and a ring too
     many finds nothing. A step that fails is logged and leaves the others alone.
     """
-    for step in (default_proxy, reap, _start_due, _ring_waiting, _ring_unprepared):
+    for step in (default_proxy, reap, _start_due, _ring_waiting, _ring_unprepared, _ring_retention):
         try:
             step()
         except Exception:
@@ -50,3 +51,8 @@ def _ring_unprepared() -> None:
         waiting = list(sessions)
     for session_id, tenant_id in waiting:
         ring_prepare(session_id, tenant_id)
+
+
+def _ring_retention() -> None:
+    for repository_id, tenant_id, queue in due_shares():
+        ring_retention(repository_id, tenant_id, queue)

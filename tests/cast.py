@@ -35,6 +35,7 @@ from backups.jobs.services import create_job
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.services import connect_organization
 from backups.restores.models import BasketItem, RestoreItem
+from backups.retention.models import LegalHold
 from backups.sessions.models import Kind, Session, SessionLog, State, Task
 from portal.ids import uuid7
 from sandbox.certificate import make_application_certificate
@@ -280,6 +281,7 @@ def _one_of_everything_else(
         task=restore_task, version=item, state=RestoreItem.State.RESTORED, reason=mark
     )
     ExcludedMailbox.objects.create(job=task.session.job, mailbox=backup.mailbox)
+    LegalHold.objects.create(mailbox=backup.mailbox, reason=f"Case 12 {mark}".strip())
     return _one_of_everything_of_the_tenant(backup.tenant, mark)
 
 

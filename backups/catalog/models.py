@@ -37,6 +37,12 @@ class MailboxBackup(IdentifiedTenantModel):
     rebuild_wanted = models.BooleanField(
         default=False, help_text="Its rows are to be made again from the repository."
     )
+    holds = models.JSONField(
+        default=dict, help_text="Legal holds in force as the chain tells, by id: their reasons."
+    )
+    retention_due_at = models.DateTimeField(
+        db_default=Now(), help_text="When retention looks at it next."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()
@@ -46,6 +52,10 @@ class MailboxBackup(IdentifiedTenantModel):
             models.UniqueConstraint(
                 fields=["mailbox", "allocation"], name="one_backup_per_allocation"
             ),
+        ]
+        indexes = [
+            # The tick: backups of all tenants that retention has to look at.
+            models.Index(fields=["retention_due_at"], name="due_for_retention"),
         ]
 
     def __str__(self) -> str:

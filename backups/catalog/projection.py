@@ -15,6 +15,7 @@ from django.db.models import Count, Sum
 
 from backups.catalog import rows as catalog_rows
 from backups.catalog.expiry import take_back
+from backups.catalog.holds import note_hold
 from backups.catalog.index import columns, text
 from backups.catalog.models import (
     Folder,
@@ -83,6 +84,8 @@ def apply(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
         put_faults(backup, commit.faults, commit.taken_at)
     if commit.expired is not None:
         take_back(backup, commit.expired)
+    if commit.hold is not None:
+        note_hold(backup, commit.hold)
     if commit.kind is CommitKind.COMPLETE:
         _add_restore_point(backup, stored)
         confirm(backup, commit.taken_at)

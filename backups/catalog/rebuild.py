@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connections, transaction
 
 from backups.catalog import projection, rows
+from backups.catalog.holds import put_holds
 from backups.catalog.models import Folder, ItemVersion, MailboxBackup, RestorePoint
 from backups.repository import NO_COMMIT, Checkpoint, Damaged, StoredCommit, Unreadable, Vault
 from tenants.isolation.scope import APP, tenant_scope
@@ -162,6 +163,7 @@ def _clear(backup: MailboxBackup) -> None:
             cursor.execute(f"DELETE FROM {table} WHERE backup_id = %s", [backup.pk])  # noqa: S608
     backup.head, backup.head_hash, backup.current_at = 0, NO_COMMIT, None
     backup.save(update_fields=["head", "head_hash", "current_at"])
+    put_holds(backup, {})
 
 
 def _load(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
@@ -187,6 +189,7 @@ def _load(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
     )
     projection.put_cursors(backup, checkpoint.cursors, vault)
     projection.put_faults(backup, checkpoint.faults, commit.taken_at)
+    put_holds(backup, checkpoint.holds)
     backup.head, backup.head_hash = commit.sequence, stored.hash
     backup.current_at = max((point.taken_at for point in checkpoint.points), default=None)
     backup.save(update_fields=["head", "head_hash", "current_at"])

@@ -20,6 +20,7 @@ CONTROL = "control"
 INTERACTIVE = "interactive"
 RUN_QUEUE = "backups.run_queue"
 PREPARE = "backups.prepare_session"
+RETENTION = "backups.apply_retention"
 _STALE = 300
 """Seconds after which an unheard ring is thrown away; the tick has rung again by then."""
 
@@ -32,6 +33,11 @@ def ring(queue: str) -> None:
 def ring_prepare(session_id: UUID, tenant_id: UUID) -> None:
     """Ask the control worker to find out what a session has to do."""
     _send(PREPARE, [str(session_id)], CONTROL, {TENANT_HEADER: str(tenant_id)})
+
+
+def ring_retention(repository_id: UUID, tenant_id: UUID, queue: str) -> None:
+    """Ask a proxy's worker to look what has become too old in a tenant's share."""
+    _send(RETENTION, [str(repository_id)], queue, {TENANT_HEADER: str(tenant_id)})
 
 
 def _send(name: str, args: list[str], queue: str, headers: dict[str, str]) -> None:

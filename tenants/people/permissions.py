@@ -21,6 +21,8 @@ class Permission(enum.StrEnum):
     """Folders and items of mailboxes."""
     RUN_JOBS = "run_jobs"
     MANAGE_JOBS = "manage_jobs"
+    MANAGE_HOLDS = "manage_holds"
+    """Place and release legal holds."""
     MANAGE_ORGANIZATIONS = "manage_organizations"
     RESTORE = "restore"
     MANAGE_PEOPLE = "manage_people"

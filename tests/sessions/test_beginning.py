@@ -164,11 +164,11 @@ def test_a_broker_that_loses_every_message_only_delays(
     prepare_session(session.pk, world.id)
     rings.clear()
     tick()
-    assert rings == [(bell.RUN_QUEUE, world.queue)]
+    assert (bell.RUN_QUEUE, world.queue) in rings
     world.work(session)
     rings.clear()
     tick()
-    assert rings == []
+    assert rings == [(bell.RETENTION, world.queue)], "nothing waits but what time brings about"
 
 
 def test_a_dead_workers_queue_is_rung_by_the_tick(
@@ -179,7 +179,7 @@ def test_a_dead_workers_queue_is_rung_by_the_tick(
     world.bury_workers()
     rings.clear()
     tick()
-    assert rings == [(bell.RUN_QUEUE, world.queue)]
+    assert (bell.RUN_QUEUE, world.queue) in rings
     assert world.work(session).state == State.SUCCESS
 
 
