@@ -32,6 +32,7 @@ urlpatterns = [
     path(f"{ORGANIZATION}check/", organizations.check, name="organization-check"),
     path(f"{ORGANIZATION}remove/", organizations.remove, name="organization-remove"),
     path(f"{TENANT}infrastructure/", infrastructure.infrastructure, name="infrastructure"),
+    path(f"{TENANT}infrastructure/recovery/", infrastructure.recovery, name="recovery"),
     path(f"{TENANT}jobs/new/", jobs.new, name="job-new"),
     path(f"{TENANT}jobs/preview/", jobs.preview, name="job-preview"),
     path(JOB, jobs.job_detail, name="job"),

@@ -171,3 +171,27 @@ class ExclusionForm(forms.Form):
         max_length=255,
         help_text="Its name as people see it, or its role: junkemail, deleteditems.",
     )
+
+
+class RecoveryForm(forms.Form):
+    """A passphrase that opens a tenant's backups without the provider."""
+
+    passphrase = forms.CharField(
+        label="Recovery passphrase",
+        max_length=500,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters; six or more random words are better.",
+    )
+    again = forms.CharField(
+        label="The same once more",
+        max_length=500,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> dict[str, object]:
+        values = super().clean() or {}
+        if values.get("again") and values.get("passphrase") != values["again"]:
+            self.add_error("again", "This is not the same.")
+        return values

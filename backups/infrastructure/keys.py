@@ -5,6 +5,7 @@ docs/keys.md tells the hierarchy. Everything here runs inside the tenant's scope
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -16,12 +17,13 @@ from django.db.models import QuerySet
 
 from backups.infrastructure.models import MailboxKey
 from backups.infrastructure.services import open_stored
-from backups.repository import RootKey, RootKeyError, TenantKeys, Vault, new_key
+from backups.repository import RootKey, RootKeyError, TenantKeys, Vault, WrongKey, new_key
 from tenants.isolation.scope import APP, OPERATOR, require_tenant, tenant_scope
 from tenants.models import Tenant, TenantKey
 from tenants.secrets import seal, unseal
 
-VERSION = 1
+FIRST = 1
+"""Version of a key that was just made."""
 Key = TypeVar("Key", TenantKey, MailboxKey)
 
 
@@ -54,23 +56,30 @@ def ensure_root_key() -> None:
 
 
 def tenant_keys() -> TenantKeys:
-    """The current tenant's keys, made at the first call."""
+    """The current tenant's keys, made at the first call.
+
+    While keys are being wrapped anew there are versions under two root keys; the newest that
+    this process can open counts. Raises WrongKey when it is none of them.
+    """
     tenant_id = require_tenant()
-    row = TenantKey.objects.filter(version=VERSION).first()
-    if row is None:
+    rows = list(TenantKey.objects.order_by("-version"))
+    if not rows:
         wrapped = TenantKeys.generate().wrapped_by(root_key(), tenant_id)
-        row = _first(TenantKey.objects.all(), {"version": VERSION}, wrapped)
-    return TenantKeys.unwrap(bytes(row.wrapped), root_key(), tenant_id)
+        rows = [_first(TenantKey.objects.all(), {"version": FIRST}, wrapped)]
+    for row in rows:
+        with suppress(WrongKey):
+            return TenantKeys.unwrap(bytes(row.wrapped), root_key(), tenant_id)
+    return TenantKeys.unwrap(bytes(rows[0].wrapped), root_key(), tenant_id)
 
 
 def mailbox_key(mailbox_id: UUID, keys: TenantKeys) -> bytes:
     """The mailbox's key, made at the first call."""
     tenant_id = require_tenant()
-    row = MailboxKey.objects.filter(mailbox_id=mailbox_id, version=VERSION).first()
+    row = _newest(mailbox_id)
     if row is None:
         wrapped = keys.wrap_mailbox_key(new_key(), tenant_id, mailbox_id)
         row = _first(
-            MailboxKey.objects.all(), {"mailbox_id": mailbox_id, "version": VERSION}, wrapped
+            MailboxKey.objects.all(), {"mailbox_id": mailbox_id, "version": FIRST}, wrapped
         )
     return keys.unwrap_mailbox_key(bytes(row.wrapped), tenant_id, mailbox_id)
 
@@ -85,16 +94,16 @@ def open_vault(repository_id: UUID) -> Vault:
     vault = open_stored(repository_id).vault(
         tenant_id, keys, _MailboxKeys(tenant_id, keys).__getitem__
     )
-    row = TenantKey.objects.get(version=VERSION)
-    vault.save_keys(bytes(row.wrapped))
+    for row in TenantKey.objects.order_by("version"):
+        vault.save_keys(bytes(row.wrapped), row.version)
     return vault
 
 
 def save_mailbox_key(vault: Vault, mailbox_id: UUID) -> None:
     """Put the copy of a mailbox's wrapped key beside its backups, before the first commit."""
     mailbox_key(mailbox_id, tenant_keys())
-    row = MailboxKey.objects.get(mailbox_id=mailbox_id, version=VERSION)
-    vault.save_mailbox_key(mailbox_id, bytes(row.wrapped))
+    if (row := _newest(mailbox_id)) is not None:
+        vault.save_mailbox_key(mailbox_id, bytes(row.wrapped), row.version)
 
 
 def seal_secret(row: str, value: str) -> bytes:
@@ -104,6 +113,10 @@ def seal_secret(row: str, value: str) -> bytes:
 
 def unseal_secret(row: str, sealed: bytes) -> str:
     return unseal(tenant_keys().tenant_key, f"{require_tenant()}/{row}", sealed).decode()
+
+
+def _newest(mailbox_id: UUID) -> MailboxKey | None:
+    return MailboxKey.objects.filter(mailbox_id=mailbox_id).order_by("-version").first()
 
 
 class _MailboxKeys(dict[UUID, bytes]):

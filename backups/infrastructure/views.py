@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from uuid import UUID
 
+from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 
+from backups.infrastructure.custody import PASSPHRASE_SET, set_recovery_passphrase
+from backups.infrastructure.forms import RecoveryForm
 from backups.infrastructure.models import Allocation, Proxy
 from backups.infrastructure.querysets import condition, proxies_of
+from backups.repository import PassphraseTooShort, RepositoryError
 from backups.sessions.models import State, Task
 from tenants.isolation.scope import OPERATOR
+from tenants.models import AuditEvent
 from tenants.people.permissions import Permission
 from tenants.views.pages import PersonRequest, TenantRequest, operator_page, tenant_page
 
@@ -31,7 +36,35 @@ def infrastructure(request: TenantRequest) -> HttpResponse:
         }
         for allocation in allocations
     ]
-    return render(request, "backups/infrastructure.html", {"rows": rows, "nav": "infrastructure"})
+    context = {"rows": rows, "recovery": _last_recovery(), "nav": "infrastructure"}
+    return render(request, "backups/infrastructure.html", context)
+
+
+@tenant_page(Permission.MANAGE_ORGANIZATIONS, methods=("GET", "HEAD", "POST"))
+def recovery(request: TenantRequest) -> HttpResponse:
+    """Set the passphrase with which the tenant reads its backups without us."""
+    form = RecoveryForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            set_recovery_passphrase(
+                passphrase=form.cleaned_data["passphrase"], person_id=request.user.pk
+            )
+        except PassphraseTooShort as error:
+            form.add_error("passphrase", f"Too short: {error}.")
+        except RepositoryError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(
+                request, "The recovery passphrase is set. Keep it where this portal is not."
+            )
+            return redirect("backups:infrastructure", slug=request.tenant.slug)
+    context = {"form": form, "recovery": _last_recovery(), "nav": "infrastructure"}
+    return render(request, "backups/recovery.html", context)
+
+
+def _last_recovery() -> AuditEvent | None:
+    """When the passphrase was last set; the repositories keep it, not the database."""
+    return AuditEvent.objects.filter(action=PASSPHRASE_SET).order_by("-at").first()
 
 
 @operator_page

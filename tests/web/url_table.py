@@ -88,6 +88,7 @@ ADDRESSES = (
     Address("backups:organization-check", TENANT, ORGANIZATION, permission=CONNECT),
     Address("backups:organization-remove", TENANT, ORGANIZATION, "POST", CONNECT),
     Address("backups:infrastructure", TENANT, ("slug",), permission=SEE),
+    Address("backups:recovery", TENANT, ("slug",), permission=CONNECT),
     Address("backups:job-new", TENANT, ("slug",), permission=MANAGE),
     Address("backups:job-preview", TENANT, ("slug",), permission=MANAGE),
     Address("backups:job", TENANT, JOB, permission=SEE),
