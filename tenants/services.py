@@ -14,14 +14,19 @@ from tenants.people.permissions import Role
 
 
 def create_tenant(
-    *, name: str, slug: str, time_zone: str = "UTC", person_id: UUID | None = None
+    *,
+    name: str,
+    slug: str,
+    time_zone: str = "UTC",
+    person_id: UUID | None = None,
+    tenant_id: UUID | None = None,
 ) -> Tenant:
-    """Create a tenant, as the provider's operator.
+    """Create a tenant, as the provider's operator. ``tenant_id``: one that it had before.
 
     Raises ValidationError for values that cannot be, IntegrityError when the slug is taken.
     """
     with transaction.atomic(using=OPERATOR):
-        tenant = Tenant(id=uuid7(), name=name, slug=slug, time_zone=time_zone)
+        tenant = Tenant(id=tenant_id or uuid7(), name=name, slug=slug, time_zone=time_zone)
         tenant.full_clean(validate_unique=False, validate_constraints=False)
         tenant.save(using=OPERATOR, force_insert=True)
         _record_after_commit(tenant, "tenant.created", person_id)

@@ -202,11 +202,11 @@ def _load_versions(backup: MailboxBackup, checkpoint: Checkpoint, vault: Vault) 
     )
 
 
-def newest_address(backup: MailboxBackup, vault: Vault) -> str:
+def newest_address(mailbox_id: UUID, vault: Vault) -> str:
     """The address that the newest readable commit says the mailbox had; empty when none does."""
-    for sequence in reversed(vault.sequences(backup.mailbox_id)):
+    for sequence in reversed(vault.sequences(mailbox_id)):
         try:
-            stored = vault.read_commit(backup.mailbox_id, sequence)
+            stored = vault.read_commit(mailbox_id, sequence)
         except Unreadable:
             continue
         if stored is not None and (address := stored.commit.coverage.get("address")):

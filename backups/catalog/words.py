@@ -40,6 +40,14 @@ def make_if_missing() -> None:
         editor.add_index(ItemVersion, _index())
 
 
+def has_none() -> bool:
+    """Whether there is no item version of anybody."""
+    with connections[OWNER].cursor() as cursor:
+        cursor.execute("SELECT NOT EXISTS (SELECT FROM backups_itemversion)")
+        (empty,) = cursor.fetchone()
+    return bool(empty)
+
+
 def _index() -> Index:
     found: Index = next(index for index in ItemVersion._meta.indexes if index.name == NAME)
     return found

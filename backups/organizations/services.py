@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from backups.infrastructure.keys import seal_secret, unseal_secret
 from backups.organizations.credentials import check_credential, check_trust
 from backups.organizations.models import Mailbox, Organization
+from backups.organizations.recovered import rejoin
 from backups.organizations.refusal import OrganizationRefused
 from backups.organizations.servers import server_problem
 from backups.sources import MailboxSource, SourceError, SourceMailbox
@@ -159,6 +160,7 @@ def note_failure(organization: Organization, reason: str) -> None:
 
 
 def _note_mailboxes(organization_id: UUID, tenant_id: UUID, found: list[SourceMailbox]) -> None:
+    rejoin(organization_id, found)
     Mailbox.objects.bulk_create(
         [
             Mailbox(

@@ -43,7 +43,6 @@ class Command(BaseCommand):
         else:
             tenants = list(Tenant.objects.using(OPERATOR).order_by("slug"))
         self._failed = False
-        words.make_if_missing()
         with words.made_last() if tenant is None else nullcontext():
             for one in tenants:
                 self._rebuild(one, mailbox, resume)
