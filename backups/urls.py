@@ -12,6 +12,7 @@ from backups.restores import basket_views as basket
 from backups.restores import download_views as downloads
 from backups.restores import item_views as items
 from backups.restores import views as restores
+from backups.retention import views as retention
 from backups.sessions import views as sessions
 
 app_name = "backups"
@@ -35,6 +36,7 @@ urlpatterns = [
     path(f"{TENANT}infrastructure/recovery/", infrastructure.recovery, name="recovery"),
     path(f"{TENANT}jobs/new/", jobs.new, name="job-new"),
     path(f"{TENANT}jobs/preview/", jobs.preview, name="job-preview"),
+    path(f"{TENANT}jobs/retention/", retention.retention_preview, name="retention-preview"),
     path(JOB, jobs.job_detail, name="job"),
     path(f"{JOB}edit/", jobs.edit, name="job-edit"),
     path(f"{JOB}remove/", jobs.remove, name="job-remove"),
@@ -46,6 +48,8 @@ urlpatterns = [
     path(f"{TENANT}sessions/<uuid:session_id>/", sessions.session_detail, name="session"),
     path(f"{TENANT}search/", catalog.find, name="search"),
     path(MAILBOX, catalog.mailbox, name="mailbox"),
+    path(f"{MAILBOX}hold/", retention.place, name="hold-place"),
+    path(f"{MAILBOX}holds/<uuid:hold_id>/release/", retention.release, name="hold-release"),
     path(f"{MAILBOX}restore/", restores.restore, name="restore"),
     path(f"{MAILBOX}basket/", basket.add, name="basket-add"),
     path(ITEM, items.item, name="item"),

@@ -84,6 +84,11 @@ class Company:
             return Invitation.objects.get(tenant=self.tenant, accepted_at=None)
 
     @cached_property
+    def hold(self) -> LegalHold:
+        with tenant_scope(self.id):
+            return LegalHold.objects.get()
+
+    @cached_property
     def administrator(self) -> Membership:
         with tenant_scope(self.id):
             return Membership.objects.get(tenant=self.tenant, role=Role.ADMINISTRATOR)

@@ -12,6 +12,7 @@ from backups.catalog.forms import BrowseForm
 from backups.catalog.models import RestorePoint
 from backups.organizations.models import Mailbox
 from backups.restores.forms import RestoreForm
+from backups.retention.models import LegalHold
 from tenants.people.permissions import Permission
 from tenants.views.pages import TenantRequest, tenant_page
 
@@ -44,6 +45,7 @@ def mailbox(request: TenantRequest, mailbox_id: UUID) -> HttpResponse:
         "points": points[:POINTS],
         "point": point,
         "nav": "organizations",
+        "holds": LegalHold.objects.in_force().filter(mailbox=shown).select_related("placed_by"),
     }
     if point is not None:
         context |= {"contents": browse(point, form)}
