@@ -100,10 +100,15 @@ def _with(raw: bytes, attachments: list[bytes]) -> bytes:
 
 
 def dealt(folder: Path) -> Iterator[tuple[int, bytes]]:
-    """The small set: a mailbox's number and an item stream for each mail as it is."""
-    for number, path in enumerate(_mails(folder)):
+    """The small set: a mailbox's number and an item stream for each mail as it is.
+
+    They are dealt by chance, so that mailboxes are alike.
+    """
+    chance = random.Random(_SEED)
+    for path in _mails(folder):
+        mailbox = chance.randrange(MAILBOXES)
         try:
-            yield number % MAILBOXES, from_mime(path.read_bytes())
+            yield mailbox, from_mime(path.read_bytes())
         except StreamError:
             continue
 

