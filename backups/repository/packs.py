@@ -98,15 +98,14 @@ class PackBuilder:
     ) -> None:
         """Append, then read back from the pack's own memory and compare. Raises Damaged."""
         blob = codec.seal(ref, self.pack_class, plaintext, dictionary)
-        if (used := read_header(blob, "pack in memory").dictionary) and dictionary:
-            self._dictionaries[used] = dictionary.content
-        else:
-            dictionary = None
         offset = len(self._content)
         self._content += blob
         with memoryview(self._content) as whole, whole[offset:] as written:
-            if codec.open(ref, written, "pack in memory", dictionary) != plaintext:
+            if not codec.reads_back(ref, written, plaintext, dictionary):
                 raise Damaged("pack in memory", f"blob {ref.id.hex()} does not read back")
+            number = read_header(written, "pack in memory").dictionary
+        if number and dictionary:
+            self._dictionaries[number] = dictionary.content
         self.entries.append((ref.id, offset, len(blob)))
 
     def finish(self) -> tuple[StoredPack, bytearray]:

@@ -110,13 +110,15 @@ class Reader:
 
     def _open(self, ref: BlobRef, blob: memoryview, here: str, pack: str) -> bytes:
         """With the dictionary's object, or where that does not serve with the pack's own copy."""
-        number = read_header(blob, here).dictionary
-        if number == NONE:
-            return self._codec.open(ref, blob, here)
+        header = read_header(blob, here)
+        if header.dictionary == NONE:
+            return self._codec.open(ref, blob, here, None, header)
         try:
-            return self._codec.open(ref, blob, here, self._dictionaries.get(number))
+            dictionary = self._dictionaries.get(header.dictionary)
+            return self._codec.open(ref, blob, here, dictionary, header)
         except RepositoryError:
-            return self._codec.open(ref, blob, here, self._copy(pack, number))
+            dictionary = self._copy(pack, header.dictionary)
+            return self._codec.open(ref, blob, here, dictionary, header)
 
     def _copy(self, pack: str, number: int) -> Dictionary:
         if (pack, number) not in self._copies:

@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from backports import zstd
 
+from .blobs import DICTIONARY_LEVEL
 from .dictionaries import Dictionaries, Dictionary
-from .envelope import ZSTD_LEVEL
 from .errors import RepositoryError
 
-SIZE = 112 * 1024
-"""Bytes of a dictionary; about 38 KiB of it are left when a pack's directory is compressed."""
-ENOUGH_BYTES = 4 * 1024 * 1024
+SIZE = 256 * 1024
+"""Bytes of a dictionary; about 84 KiB of it are left when a pack's directory is compressed."""
+SMALLER = 112 * 1024
+"""Tried where zstd stops far before ``SIZE``, which gives poor dictionaries."""
+ENOUGH_BYTES = 7 * 1024 * 1024
 ENOUGH_PARTS = 500
 KEPT_BYTES = 8 * 1024 * 1024
 LIFE = timedelta(days=90)
@@ -102,7 +104,9 @@ class Trainer:
         self._ask()
         if self._samples is not None and self._samples.enough:
             samples, self._samples = self._samples, None
-            older = self._current
+            older = self._current = self._current or self._made_meanwhile()
+            if older is not None and self._is_young(older):
+                return older
             content = samples.train() if older is None else samples.train_better(older)
             if content is not None:
                 self._adopt(content)
@@ -116,11 +120,24 @@ class Trainer:
             self._current = self._dictionaries.newest()
         except RepositoryError:
             return  # the storage does not answer: no dictionary, and none is made
-        trained_at = self._current.trained_at if self._current else None
-        if trained_at is None or self._clock() - trained_at > LIFE:
+        if self._current is None or not self._is_young(self._current):
             self._samples = Samples()
 
+    def _made_meanwhile(self) -> Dictionary | None:
+        """By another writer, for the same mail."""
+        try:
+            return self._dictionaries.newest()
+        except RepositoryError:
+            return None
+
+    def _is_young(self, dictionary: Dictionary) -> bool:
+        trained_at = dictionary.trained_at
+        return trained_at is not None and self._clock() - trained_at <= LIFE
+
     def _adopt(self, content: bytes) -> None:
+        if self._current is None and (first := self._made_meanwhile()) is not None:
+            self._current = first
+            return
         try:
             self._current = self._dictionaries.create(content, self._clock())
         except (RepositoryError, ValueError):
@@ -129,11 +146,14 @@ class Trainer:
 
 def _trained(samples: Sequence[bytes]) -> bytes | None:
     try:
-        return zstd.train_dict(samples, SIZE).dict_content
+        content = zstd.train_dict(samples, SIZE).dict_content
+        if len(content) < SIZE // 2:
+            content = zstd.train_dict(samples, SMALLER).dict_content
+        return content
     except (zstd.ZstdError, ValueError):
         return None
 
 
 def _size(parts: Sequence[bytes], dictionary: zstd.ZstdDict) -> int:
-    compressor = zstd.ZstdCompressor(level=ZSTD_LEVEL, zstd_dict=dictionary.as_digested_dict)
+    compressor = zstd.ZstdCompressor(level=DICTIONARY_LEVEL, zstd_dict=dictionary.as_digested_dict)
     return sum(len(compressor.compress(part, compressor.FLUSH_FRAME)) for part in parts)

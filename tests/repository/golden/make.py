@@ -130,6 +130,8 @@ def _no_chance() -> Iterator[None]:
 def _small_limits() -> Iterator[None]:
     with (
         mock.patch.object(writer, "PAYS", 1),
+        # As it was when the archive was made; any level gives the same format.
+        mock.patch.object(blobs, "DICTIONARY_LEVEL", 3),
         mock.patch.object(chain, "COMMITS_PER_CHECKPOINT", 3),
     ):
         yield
