@@ -8,12 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TEXT = 4_000
 
 
-def columns(index: Mapping[str, object]) -> dict[str, object]:
+class Columns(TypedDict):
+    subject: str
+    sender: str
+    recipients: str
+    message_id: str
+    sent_at: datetime | None
+    received_at: datetime | None
+    is_read: bool
+    is_draft: bool
+    is_flagged: bool
+    importance: int
+    attachments: list[list[str | int]]
+    categories: list[str]
+    notes: list[str]
+    digest: bytes
+
+
+def columns(index: Mapping[str, object]) -> Columns:
     """Columns of an item version; ``index`` is ``IndexRecord.to_record()`` (docs/streams.md)."""
     name, address = text(index.get("sender_name")), text(index.get("sender_address"))
     people = [text(index.get(field)) for field in ("to", "cc", "bcc", "people")]

@@ -50,9 +50,10 @@ KINDS: Final = tuple(sorted({kind for _, kind in _KINDS} | {"other"}))
 
 def words(text: str) -> list[str]:
     """The words of ``text`` as they are looked for, in order."""
-    plain = unicodedata.normalize("NFKD", text)
-    letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return [word[:LONGEST] for word in _WORD.findall(letters.casefold())]
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKD", text)
+        text = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return [word[:LONGEST] for word in _WORD.findall(text.casefold())]
 
 
 def kind_of(item_class: str) -> str:

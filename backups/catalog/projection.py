@@ -185,11 +185,11 @@ def _apply_items(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> N
 
 def version_row(
     backup: MailboxBackup, item: ItemRecord, vault: Vault, first: int, last: int | None = None
-) -> ItemVersion:
-    """The row of an item version, not saved."""
-    return ItemVersion(
+) -> catalog_rows.Version:
+    """The row of an item version, not written yet."""
+    return catalog_rows.Version(
         tenant_id=backup.tenant_id,
-        backup=backup,
+        backup_id=backup.pk,
         item_id=item.item_id,
         change_key=item.change_key,
         folder_id=item.folder_id,
