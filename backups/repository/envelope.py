@@ -24,8 +24,6 @@ TAG = 16
 STORED = 0
 ZSTD = 1
 ZSTD_LEVEL = 3
-SMALL = 512
-"""Of so many bytes compression saves next to nothing: mostly they are ids and keys."""
 MAX_RECORD = 512 * 1024 * 1024
 
 _HEAD = struct.Struct("<4sBBI")
@@ -37,11 +35,13 @@ def context(kind: str, *ids: UUID, number: int | None = None) -> bytes:
     return f"stowage/{kind}\0".encode() + b"".join(i.bytes for i in ids) + tail
 
 
-def seal(magic: bytes, key: bytes, bound: bytes, plaintext: bytes) -> bytes:
+def seal(
+    magic: bytes, key: bytes, bound: bytes, plaintext: bytes, *, worth_compressing: bool = True
+) -> bytes:
     """``bound`` is the context; the same must be given to ``unseal``."""
     if len(plaintext) > MAX_RECORD:
         raise ValueError(f"a sealed record holds at most {MAX_RECORD} bytes, not {len(plaintext)}")
-    packed = zstd.compress(plaintext, ZSTD_LEVEL) if len(plaintext) > SMALL else plaintext
+    packed = zstd.compress(plaintext, ZSTD_LEVEL) if worth_compressing else plaintext
     compression = ZSTD if len(packed) < len(plaintext) else STORED
     head = _HEAD.pack(magic, VERSION, compression, len(plaintext))
     nonce = secrets.token_bytes(NONCE)

@@ -33,6 +33,7 @@ from .training import Clock, now
 from .writer import Locate, Writer
 
 SEAL_MAGIC = b"STWS"
+SMALL = 512
 
 MailboxKey = Callable[[UUID], bytes]
 
@@ -178,9 +179,9 @@ class Vault:
 
     def seal(self, mailbox: UUID, bound: bytes, data: bytes) -> bytes:
         """Encrypt with the mailbox key; ``bound`` says what it is and must be given again."""
-        return envelope.seal(
-            SEAL_MAGIC, self._mailbox_key(mailbox), self._seal_context(mailbox, bound), data
-        )
+        key, context = self._mailbox_key(mailbox), self._seal_context(mailbox, bound)
+        # Of references, which are ids and keys, nothing would be saved.
+        return envelope.seal(SEAL_MAGIC, key, context, data, worth_compressing=len(data) > SMALL)
 
     def unseal(self, mailbox: UUID, bound: bytes, sealed: bytes) -> bytes:
         """Raises Damaged."""
