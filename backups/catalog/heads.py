@@ -14,7 +14,7 @@ class HeadDiffers(RepositoryError):
 
 
 def require_head(backup: MailboxBackup, vault: Vault) -> None:
-    """Raises HeadDiffers. A chain that is ahead of the catalog is in order: it is rolled forward.
+    """Raises HeadDiffers and Damaged. A chain that is ahead of the catalog is rolled forward.
 
     The end of a chain can't be proven from the repository; here is where it is remembered.
     """
@@ -23,6 +23,8 @@ def require_head(backup: MailboxBackup, vault: Vault) -> None:
     if found == known:
         return
     if found is not None:
+        # Says what is damaged when the object itself does not open.
+        vault.read_commit(backup.mailbox_id, head)
         raise HeadDiffers(f"commit {head} of the repository is not the one that the catalog knows")
     last = max(vault.sequences(backup.mailbox_id), default=0)
     if last > head:

@@ -60,7 +60,11 @@ def write_zip(entries: Iterable[Entry]) -> Iterator[bytes]:
                 continue
             path = paths.file(entry.folder, entry.name, file.suffix)
             large = entry.size > _LARGE
-            with archive.open(_info(path, entry.modified), "w", force_zip64=large) as target:
+            info = _info(path, entry.modified)
+            if large:
+                # The first releases of Python 3.11 say here that any reader will do.
+                info.extract_version = zipfile.ZIP64_VERSION
+            with archive.open(info, "w", force_zip64=large) as target:
                 try:
                     for piece in file.pieces:
                         target.write(piece)
