@@ -16,12 +16,15 @@ from backups.organizations.models import Mailbox, Organization
 from backups.restores.models import BasketItem, RestoreItem
 from backups.retention.models import LegalHold
 from backups.sessions.models import Session, SessionLog, Task
+from backups.verifications.models import DamagedItem, DamagedObject, Verification
 
 __all__ = [
     "Allocation",
     "BasketItem",
     "BlobLocation",
     "Coverage",
+    "DamagedItem",
+    "DamagedObject",
     "ExcludedMailbox",
     "Folder",
     "GlobalExclusion",
@@ -42,4 +45,5 @@ __all__ = [
     "SessionLog",
     "SyncCursor",
     "Task",
+    "Verification",
 ]

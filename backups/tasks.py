@@ -10,6 +10,7 @@ from backups.infrastructure.usage import measure
 from backups.retention import applying
 from backups.sessions import bell, prepare, slices
 from backups.tick import tick as run_tick
+from backups.verifications import work
 from tenants.billing.services import sample_missed_days
 from tenants.isolation.scope import require_tenant
 from tenants.isolation.tasks import SystemTask, TenantTask
@@ -24,6 +25,12 @@ def tick() -> None:
 def run_queue(queue: str) -> None:
     if slices.run_queue(queue):
         bell.ring(queue)
+
+
+@shared_task(base=SystemTask, name=bell.VERIFY)
+def verify(queue: str) -> None:
+    if work.run_queue(queue):
+        bell.ring_verify(queue)
 
 
 @shared_task(base=TenantTask, name=bell.PREPARE)

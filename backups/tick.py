@@ -9,10 +9,11 @@ from django.utils import timezone
 from backups.infrastructure.services import default_proxy
 from backups.jobs.services import start_due_jobs
 from backups.retention.due import due_shares
-from backups.sessions.bell import ring, ring_prepare, ring_retention
+from backups.sessions.bell import ring, ring_prepare, ring_retention, ring_verify
 from backups.sessions.models import Kind, Session, State
 from backups.sessions.reaping import reap
 from backups.sessions.services import queues_with_work
+from backups.verifications import services as verifications
 from tenants.isolation.scope import operator_scope
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,16 @@ def tick() -> None:
     Two at once do no harm: each step takes what it does by a conditional update, and a ring too
     many finds nothing. A step that fails is logged and leaves the others alone.
     """
-    for step in (default_proxy, reap, _start_due, _ring_waiting, _ring_unprepared, _ring_retention):
+    for step in (
+        default_proxy,
+        reap,
+        _start_due,
+        _ring_waiting,
+        _ring_unprepared,
+        _ring_retention,
+        _start_verifications,
+        _ring_verifications,
+    ):
         try:
             step()
         except Exception:
@@ -40,6 +50,17 @@ def _start_due() -> None:
 def _ring_waiting() -> None:
     for queue in queues_with_work():
         ring(queue)
+
+
+def _start_verifications() -> None:
+    started = verifications.start_due(timezone.now())
+    if started:
+        log.info("started %d verifications", started)
+
+
+def _ring_verifications() -> None:
+    for queue in verifications.queues_with_work():
+        ring_verify(queue)
 
 
 def _ring_unprepared() -> None:

@@ -37,6 +37,8 @@ from backups.organizations.services import connect_organization
 from backups.restores.models import BasketItem, RestoreItem
 from backups.retention.models import LegalHold
 from backups.sessions.models import Kind, Session, SessionLog, State, Task
+from backups.verifications.models import DamagedItem, DamagedObject, Level, Verification
+from backups.verifications.models import State as VerificationState
 from portal.ids import uuid7
 from sandbox.certificate import make_application_certificate
 from tenants.isolation.scope import tenant_scope
@@ -286,8 +288,30 @@ def _one_of_everything_else(
         task=restore_task, version=item, state=RestoreItem.State.RESTORED, reason=mark
     )
     ExcludedMailbox.objects.create(job=task.session.job, mailbox=backup.mailbox)
+    _one_verification(backup, item, mark)
     LegalHold.objects.create(mailbox=backup.mailbox, reason=f"Case 12 {mark}".strip())
     return _one_of_everything_of_the_tenant(backup.tenant, mark)
+
+
+def _one_verification(backup: MailboxBackup, item: ItemVersion, mark: str) -> None:
+    """It has found a damaged pack, which costs the one item."""
+    Verification.objects.create(
+        allocation=backup.allocation,
+        level=Level.FULL,
+        state=VerificationState.WARNING,
+        reason=mark,
+        found=2,
+        started_at=timezone.now(),
+        ended_at=timezone.now(),
+    )
+    DamagedObject.objects.create(
+        repository=backup.allocation.repository,
+        name=f"tenants/{backup.tenant_id}/packs/00/pack{mark}",
+        reason=f"cut off {mark}",
+    )
+    DamagedItem.objects.create(
+        backup=backup, item_id=item.item_id, first=1, point=1, reason=f"cut off {mark}"
+    )
 
 
 def _one_of_everything_of_the_tenant(tenant: Tenant, mark: str) -> tuple[Recipient, OutboxMessage]:

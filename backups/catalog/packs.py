@@ -29,13 +29,16 @@ AND p.repository_id = b.repository_id AND p.name = b.pack AND p.stored_at >= %(b
 DELETE FROM backups_pack p WHERE tenant_id = %(tenant)s AND repository_id = %(repository)s
 AND stored_at < %(began)s AND NOT EXISTS (SELECT FROM listed_packs l WHERE l.name = p.name)
 """
+# A blob in quarantine (backups/verifications) is only found where it was stored anew.
 _NOTE: Final = """
 INSERT INTO backups_pack (tenant_id, repository_id, name, pack_class, size)
 SELECT %(tenant)s, %(repository)s, name, pack_class, size FROM listed_packs
 ON CONFLICT DO NOTHING;
 INSERT INTO backups_bloblocation (tenant_id, repository_id, blob, pack, "offset", length)
 SELECT DISTINCT ON (blob) %(tenant)s, %(repository)s, blob, pack, "offset", length
-FROM listed_blobs ORDER BY blob, pack
+FROM listed_blobs l WHERE NOT EXISTS (SELECT FROM backups_damagedobject d
+WHERE d.tenant_id = %(tenant)s AND d.repository_id = %(repository)s
+AND d.pack = l.pack AND d.blob = l.blob AND d.quarantined) ORDER BY blob, pack
 ON CONFLICT DO NOTHING
 """
 _AT_ONCE: Final = 200

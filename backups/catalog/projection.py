@@ -37,9 +37,15 @@ from backups.repository import (
 )
 from tenants.isolation.scope import APP, require_tenant
 
+# What is in quarantine (backups/verifications) is not led to again.
 _INSERT_BLOBS = """
 INSERT INTO backups_bloblocation (tenant_id, repository_id, blob, pack, "offset", length)
-VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+SELECT v.* FROM (VALUES (%s::uuid, %s::uuid, %s::bytea, %s, %s::bigint, %s::bigint))
+    AS v (tenant_id, repository_id, blob, pack, "offset", length)
+WHERE NOT EXISTS (SELECT FROM backups_damagedobject d WHERE d.tenant_id = v.tenant_id
+    AND d.repository_id = v.repository_id AND d.pack = v.pack AND d.blob = v.blob
+    AND d.quarantined)
+ON CONFLICT DO NOTHING
 """
 _INSERT_PACK = """
 INSERT INTO backups_pack (tenant_id, repository_id, name, pack_class, size)

@@ -17,7 +17,15 @@ from django.db.models import QuerySet
 
 from backups.infrastructure.models import MailboxKey
 from backups.infrastructure.services import open_stored
-from backups.repository import RootKey, RootKeyError, TenantKeys, Vault, WrongKey, new_key
+from backups.repository import (
+    Repository,
+    RootKey,
+    RootKeyError,
+    TenantKeys,
+    Vault,
+    WrongKey,
+    new_key,
+)
 from tenants.isolation.scope import APP, OPERATOR, require_tenant, tenant_scope
 from tenants.models import Tenant, TenantKey
 from tenants.secrets import seal, unseal
@@ -89,14 +97,17 @@ def open_vault(repository_id: UUID) -> Vault:
 
     The vault asks for mailbox keys when it needs them, in a transaction of its own.
     """
-    tenant_id = require_tenant()
-    keys = tenant_keys()
-    vault = open_stored(repository_id).vault(
-        tenant_id, keys, _MailboxKeys(tenant_id, keys).__getitem__
-    )
+    vault = vault_of(open_stored(repository_id))
     for row in TenantKey.objects.order_by("version"):
         vault.save_keys(bytes(row.wrapped), row.version)
     return vault
+
+
+def vault_of(stored: Repository) -> Vault:
+    """As ``open_vault``, without a look at the copy of the keys: it may be what is damaged."""
+    tenant_id = require_tenant()
+    keys = tenant_keys()
+    return stored.vault(tenant_id, keys, _MailboxKeys(tenant_id, keys).__getitem__)
 
 
 def save_mailbox_key(vault: Vault, mailbox_id: UUID) -> None:

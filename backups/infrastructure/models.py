@@ -79,6 +79,15 @@ class Allocation(IdentifiedTenantModel):
     name = models.CharField(max_length=100)
     quota_bytes = models.BigIntegerField(null=True)
     used_bytes = models.BigIntegerField(default=0)
+    verify_percent = models.PositiveSmallIntegerField(
+        default=5, help_text="Of the items, in one sample."
+    )
+    verify_sample_days = models.PositiveSmallIntegerField(
+        null=True, default=7, help_text="Days between two samples; empty: never."
+    )
+    verify_structure_days = models.PositiveSmallIntegerField(
+        null=True, default=30, help_text="Days between two looks at every object; empty: never."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()
@@ -88,6 +97,10 @@ class Allocation(IdentifiedTenantModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "repository"], name="one_allocation_per_repository"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(verify_percent__range=(1, 100)),
+                name="sample_is_a_percentage",
             ),
         ]
 

@@ -10,6 +10,8 @@ from uuid import UUID
 from .destruction import Destruction
 from .errors import NotFound, RepositoryError, Unavailable, Unreadable
 
+MISSING = "missing"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -49,7 +51,7 @@ def finding_of(error: RepositoryError, name: str, mailbox: UUID | None = None) -
     if isinstance(error, Unreadable):
         return Finding(error.key, error.reason, mailbox)
     if isinstance(error, NotFound):
-        return Finding(error.key, "missing", mailbox)
+        return Finding(error.key, MISSING, mailbox)
     return Finding(name, str(error), mailbox)
 
 

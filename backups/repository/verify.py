@@ -15,7 +15,7 @@ from .checkpoints import Checkpoint
 from .commits import Commit
 from .destruction import Destruction, destructions
 from .errors import Damaged, NotFound, RepositoryError, Unavailable, Unreadable
-from .findings import Finding, Report, finding_of, found_in
+from .findings import MISSING, Finding, Report, finding_of, found_in
 from .keys import KeyWrapper
 from .packs import Location
 from .records import ItemRecord
@@ -66,6 +66,8 @@ class Scope:
     sample: Sample = EVERYTHING
     suspect: Collection[bytes] = frozenset()
     """Items with one of these blobs are read, whatever the sample says."""
+    again: Collection[tuple[UUID, str, int]] = frozenset()
+    """Item versions that are read, too: mailbox, item id, the commit that it came with."""
     mailbox: UUID | None = None
     """Only this one, instead of all."""
 
@@ -135,6 +137,8 @@ class Verification:
         The same place again says that it is at work: only another one is a gain.
         """
         after = after or Position()
+        if after.stage == "done":
+            return
         destroyed = self._destroyed()
         if after == Position():
             self._report.destroyed += destroyed.values()
@@ -168,18 +172,22 @@ class Verification:
         for key in self._backend.list(layout.tenant_prefix(self._tenant)):
             if after and key.split("/") <= passed:
                 continue
-            if (pack := layout.pack_of(key)) is not None:
-                self._pack(key, pack)
-            elif (segment := layout.segment_of(key)) is not None:
-                self._segment(key, segment[1])
-            elif (number := layout.dictionary_of(key)) is not None:
-                self._dictionary(key, number)
+            if self.look(key):
+                yield Position("objects", key)
             elif not layout.is_known(key):
                 self._report.unknown.append(key)
-                continue
-            else:
-                continue
-            yield Position("objects", key)
+
+    def look(self, key: str) -> bool:
+        """Read one pack, segment or dictionary whole; False for any other object."""
+        if (pack := layout.pack_of(key)) is not None:
+            self._pack(key, pack)
+        elif (segment := layout.segment_of(key)) is not None:
+            self._segment(key, segment[1])
+        elif (number := layout.dictionary_of(key)) is not None:
+            self._dictionary(key, number)
+        else:
+            return False
+        return True
 
     def _segment(self, key: str, segment: str) -> None:
         with found_in(key, self._report.findings):
@@ -255,7 +263,7 @@ class Verification:
                 else:
                     retained.apply(commit)
                 yield here
-        if self._scope.sample.percent <= 0 and not self._scope.suspect:
+        if self._scope.sample.percent <= 0 and not (self._scope.suspect or self._scope.again):
             return
         beginning = next(iter(stored_at), 0)
         passed = here.items if here.beginning == beginning else 0
@@ -290,6 +298,8 @@ class Verification:
         """The parts of what no restore point needs may be collected by now."""
         if not retained.needs(item.item_id, first):
             return False
+        if (mailbox, item.item_id, first) in self._scope.again:
+            return True
         if self._scope.suspect and any(ref.id in self._scope.suspect for ref in item.blobs):
             return True
         sample = self._scope.sample
@@ -335,7 +345,7 @@ class Verification:
         for sequence in sorted(place[1] for place in places if place is not None):
             for missing in range(expected, sequence) if not collected else ():
                 name = layout.commit_key(self._tenant, mailbox, missing)
-                self._report.findings.append(Finding(name, "missing", mailbox))
+                self._report.findings.append(Finding(name, MISSING, mailbox))
             expected = sequence + 1
             self._report.commits += 1
 

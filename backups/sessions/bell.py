@@ -21,6 +21,7 @@ INTERACTIVE = "interactive"
 RUN_QUEUE = "backups.run_queue"
 PREPARE = "backups.prepare_session"
 RETENTION = "backups.apply_retention"
+VERIFY = "backups.verify"
 _STALE = 300
 """Seconds after which an unheard ring is thrown away; the tick has rung again by then."""
 
@@ -28,6 +29,11 @@ _STALE = 300
 def ring(queue: str) -> None:
     """Tell the workers of a queue that there is work. Never raises: the tick rings again."""
     _send(RUN_QUEUE, [queue], queue, {})
+
+
+def ring_verify(queue: str) -> None:
+    """Tell the workers of a queue that a verification waits."""
+    _send(VERIFY, [queue], queue, {})
 
 
 def ring_prepare(session_id: UUID, tenant_id: UUID) -> None:
