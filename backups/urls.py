@@ -14,6 +14,7 @@ from backups.restores import item_views as items
 from backups.restores import views as restores
 from backups.retention import views as retention
 from backups.sessions import views as sessions
+from backups.verifications import views as verifications
 
 app_name = "backups"
 
@@ -85,6 +86,11 @@ urlpatterns = [
     path("operator/repositories/new/", setup.repository_new, name="repository-new"),
     path("operator/allocations/new/", setup.allocation_new, name="allocation-new"),
     path("operator/allocations/<uuid:allocation_id>/", setup.allocation, name="allocation"),
+    path(
+        "operator/allocations/<uuid:allocation_id>/verification/",
+        verifications.verification,
+        name="allocation-verification",
+    ),
     path("operator/exclusions/", setup.exclusion_list, name="exclusions"),
     path(
         "operator/exclusions/<uuid:exclusion_id>/remove/",

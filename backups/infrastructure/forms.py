@@ -13,6 +13,7 @@ from tenants.time_zones import validate_time_zone
 GIGABYTE = 1024**3
 MOST_GIGABYTES = 10_000_000
 MOST_TASKS = 32
+MOST_DAYS = 3_650
 
 
 class QuotaField(forms.IntegerField):
@@ -150,6 +151,31 @@ class ShareForm(forms.Form):
 
     name = forms.CharField(label="What the tenant calls it", max_length=100)
     quota = QuotaField()
+
+
+class ShareSettingsForm(ShareForm):
+    """And how often it is verified."""
+
+    sample_days = forms.IntegerField(
+        label="Days between samples",
+        required=False,
+        min_value=1,
+        max_value=MOST_DAYS,
+        help_text="Some items are read back and compared. Empty for never.",
+    )
+    percent = forms.IntegerField(
+        label="Percent of the items in one sample",
+        min_value=1,
+        max_value=100,
+        help_text="The next sample goes on where the last one ended.",
+    )
+    structure_days = forms.IntegerField(
+        label="Days between looks at every object",
+        required=False,
+        min_value=1,
+        max_value=MOST_DAYS,
+        help_text="All that is stored is read, without opening items. Empty for never.",
+    )
 
 
 class AllocationForm(ShareForm):

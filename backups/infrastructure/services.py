@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -108,17 +109,34 @@ def allocate(
     return allocation
 
 
+@dataclass(frozen=True, slots=True)
+class VerificationPlan:
+    """How often an allocation is verified; None is never."""
+
+    percent: int
+    sample_days: int | None
+    structure_days: int | None
+
+
 def change_allocation(
     *,
     allocation: Allocation,
     name: str,
     quota_bytes: int | None,
+    plan: VerificationPlan,
     person_id: UUID | None = None,
 ) -> None:
-    """Rename a share or change its quota; None is no limit. What is stored stays."""
+    """Rename a share, change its quota (None is no limit) or when it is verified.
+
+    What is stored stays.
+    """
     with operator_scope(), transaction.atomic(using=OPERATOR):
         allocation.name, allocation.quota_bytes = name, quota_bytes
-        allocation.save(using=OPERATOR, update_fields=["name", "quota_bytes"])
+        allocation.verify_percent = plan.percent
+        allocation.verify_sample_days = plan.sample_days
+        allocation.verify_structure_days = plan.structure_days
+        fields = ["name", "quota_bytes", "verify_percent", "verify_sample_days"]
+        allocation.save(using=OPERATOR, update_fields=[*fields, "verify_structure_days"])
         _record_after_commit(allocation, "allocation.changed", person_id)
 
 

@@ -21,12 +21,14 @@ from backups.infrastructure.forms import (
     ProxyEditForm,
     ProxyForm,
     RepositoryForm,
-    ShareForm,
+    ShareSettingsForm,
 )
 from backups.infrastructure.models import Allocation, Proxy
 from backups.infrastructure.querysets import condition
 from backups.jobs.models import GlobalExclusion
 from backups.repository import RepositoryError
+from backups.verifications.models import DamagedObject, Verification
+from backups.verifications.querysets import MOST
 from portal.templatetags.web import size
 from portal.web.forms import sent
 from tenants.isolation.scope import OPERATOR
@@ -117,18 +119,52 @@ def allocation_new(request: PersonRequest) -> HttpResponse:
 @operator_form
 def allocation(request: PersonRequest, allocation_id: UUID) -> HttpResponse:
     row = get_object_or_404(Allocation.objects.select_related("tenant"), pk=allocation_id)
-    quota = None if row.quota_bytes is None else row.quota_bytes // GIGABYTE
-    form = ShareForm(sent(request), initial={"name": row.name, "quota": quota})
+    form = ShareSettingsForm(sent(request), initial=_settings(row))
     if not form.is_valid():
-        return _form(request, form, f"Share of {row.tenant}", "Save")
+        context = {
+            "allocation": row,
+            "form": form,
+            "title": f"Share of {row.tenant}",
+            "button": "Save",
+            "nav": "infrastructure",
+            **_verification(row),
+        }
+        return render(request, "backups/allocation.html", context)
     services.change_allocation(
         allocation=row,
         name=form.cleaned_data["name"],
         quota_bytes=form.cleaned_data["quota"],
+        plan=services.VerificationPlan(
+            form.cleaned_data["percent"],
+            form.cleaned_data["sample_days"],
+            form.cleaned_data["structure_days"],
+        ),
         person_id=request.user.pk,
     )
     messages.success(request, f"{form.cleaned_data['name']} is changed.")
     return redirect("backups:tenant", tenant_id=row.tenant_id)
+
+
+def _settings(row: Allocation) -> dict[str, str | int | None]:
+    return {
+        "name": row.name,
+        "quota": None if row.quota_bytes is None else row.quota_bytes // GIGABYTE,
+        "percent": row.verify_percent,
+        "sample_days": row.verify_sample_days,
+        "structure_days": row.verify_structure_days,
+    }
+
+
+def _verification(row: Allocation) -> dict[str, object]:
+    """What the operator sees of verifications: objects, never items."""
+    damaged = DamagedObject.objects.filter(tenant=row.tenant_id, repository=row.repository_id)
+    still = damaged.filter(healed_at=None)
+    return {
+        "verification": Verification.objects.filter(allocation=row).first(),
+        "objects": still[:MOST],
+        "damaged": still.count(),
+        "healed": damaged.exclude(healed_at=None).count(),
+    }
 
 
 @operator_form

@@ -17,9 +17,10 @@ from backups.infrastructure.models import Allocation, Proxy
 from backups.infrastructure.querysets import condition, proxies_of
 from backups.repository import PassphraseTooShort, RepositoryError
 from backups.sessions.models import State, Task
+from backups.verifications.querysets import health_of
 from tenants.isolation.scope import OPERATOR
 from tenants.models import AuditEvent
-from tenants.people.permissions import Permission
+from tenants.people.permissions import Permission, allowed
 from tenants.views.pages import PersonRequest, TenantRequest, operator_page, tenant_page
 
 
@@ -28,9 +29,14 @@ def infrastructure(request: TenantRequest) -> HttpResponse:
     allocations = list(Allocation.objects.prefetch_related("jobs__organization"))
     proxies = proxies_of([allocation.repository_id for allocation in allocations])
     now = timezone.now()
+    health = health_of(
+        allocations,
+        with_content=allowed(request.membership.role, Permission.SEE_CONTENT),
+    )
     rows = [
         {
             "allocation": allocation,
+            "health": health[allocation.pk],
             "proxy": proxies[allocation.repository_id].name,
             "proxy_state": condition(proxies[allocation.repository_id], now),
         }

@@ -185,10 +185,11 @@ def test_a_share_is_allocated_once_and_its_quota_changed(
     assert made.quota_bytes is None
     path = f"/operator/allocations/{made.pk}/"
     assert b"greater than or equal" in client.post(path, {"name": "S", "quota": "-1"}).content
-    client.post(path, {"name": "Second", "quota": "12"})
+    client.post(path, {"name": "Second", "quota": "12", "percent": "20", "sample_days": ""})
     with tenant_scope(cast.acme.id):
         made.refresh_from_db()
     assert (made.name, made.quota_bytes) == ("Second", 12 * 1024**3)
+    assert (made.verify_percent, made.verify_sample_days) == (20, None)
 
 
 @pytest.mark.parametrize(
