@@ -23,10 +23,12 @@ def check(
     passphrase: str | None = None,
     tenants: list[UUID] | None = None,
     scope: Scope | None = None,
+    progress: Callable[[Report], None] | None = None,
 ) -> Report:
     """With the root key or a recovery passphrase content too, without either structure alone.
 
-    Never stops at damage. Raises Unavailable, and WrongKey when the key at hand opens nothing.
+    ``progress`` is shown the report as it grows. Never stops at damage. Raises Unavailable, and
+    WrongKey when the key at hand opens nothing.
     """
     chosen = repository.tenants() if tenants is None else tenants
     opener = _opener(repository, root, passphrase)
@@ -36,7 +38,10 @@ def check(
         vault = None
         if opener is not None:
             vault = _open(opener, tenant, report, wrong, every_tenant=root is not None)
-        Verification(repository.backend, tenant, vault, report, root=root, scope=scope).run()
+        work = Verification(repository.backend, tenant, vault, report, root=root, scope=scope)
+        for _ in work.steps():
+            if progress is not None:
+                progress(report)
     if wrong and len(wrong) == len(chosen):
         raise wrong[0]
     return report

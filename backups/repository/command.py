@@ -36,6 +36,7 @@ from .findings import lines_of
 from .keys import RootKey, read_private
 from .packs import Location
 from .place import open_backend
+from .progress import Progress
 from .records import Point
 from .repository import Repository
 from .state import MailboxState
@@ -74,6 +75,7 @@ class Session:
         file = arguments.recovery_passphrase_file
         self.passphrase = read_passphrase(file) if file is not None else None
         self.damaged = False
+        self.progress = Progress()
         self._index: dict[bytes, Location] = {}
         self._indexed: UUID | None = None
 
@@ -168,11 +170,13 @@ class Session:
             self._damage(error)
 
     def _damage(self, error: RepositoryError) -> None:
+        self.progress.clear()
         warn(str(error))
         self.damaged = True
 
     def answer(self, value: object, text: Sequence[str]) -> None:
         """``value`` with --json, else the lines of ``text``."""
+        self.progress.clear()
         if self.arguments.json:
             sys.stdout.write(json.dumps(value, default=_plain, indent=2) + "\n")
         else:
@@ -272,7 +276,12 @@ def export(session: Session) -> int:
         for vault, mailbox, state in session.states():
             count += 1
             locate = session.locate(vault)
-            for item, error in target.mailbox(vault, mailbox, state, locate):
+
+            def progress(number: int, total: int, nth: int = count) -> None:
+                session.progress.show(f"mailbox {nth}: item {number:,} of {total:,}")
+
+            for item, error in target.mailbox(vault, mailbox, state, locate, progress):
+                session.progress.clear()
                 warn(f"mailbox {mailbox}, item {item.item_id}: {error}")
                 failed.append({"mailbox": str(mailbox), "item_id": item.item_id} | _named(error))
         value = {"mailboxes": count, "items": target.items, "bytes": target.bytes}
@@ -300,6 +309,10 @@ def _check(session: Session, scope: Scope) -> int:
         passphrase=session.passphrase,
         tenants=session.tenants,
         scope=scope,
+        progress=lambda so_far: session.progress.show(
+            f"{so_far.packs:,} packs, {so_far.commits:,} commits, {so_far.items:,} items checked; "
+            f"{len(so_far.findings):,} findings"
+        ),
     )
     session.answer(asdict(report), list(lines_of(report)))
     return DAMAGE if report.findings else OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,13 +45,22 @@ class Export:
         self._manifest.close()
 
     def mailbox(
-        self, vault: Vault, mailbox: UUID, state: MailboxState, locate: Locate
+        self,
+        vault: Vault,
+        mailbox: UUID,
+        state: MailboxState,
+        locate: Locate,
+        progress: Callable[[int, int], None],
     ) -> Iterator[tuple[ItemRecord, Unreadable]]:
-        """Write all items; those that can't be read are given back with the reason."""
+        """Write all items; those that can't be read are given back with the reason.
+
+        ``progress`` is told the number of the item that comes, and how many there are.
+        """
         folder = self._to / str(mailbox)
         try:
             folder.mkdir()
             for number, item in enumerate(state.items.values(), start=1):
+                progress(number, len(state.items))
                 try:
                     content = vault.read_item(item.recipe, item.blobs, item.sha256, locate)
                 except Unreadable as error:

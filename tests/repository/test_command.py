@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -240,3 +241,21 @@ def test_it_runs_without_django_and_writes_nothing(filled: World, tmp_path: Path
         assert done.returncode == 0, done.stderr
         assert "0 findings" in done.stdout
     assert {p: p.stat().st_mtime_ns for p in filled.path.rglob("*")} == before
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_it_says_how_far_it_is(
+    filled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    key = ["--root-key-file", str(filled.key_file(tmp_path))]
+    assert main(["export", str(filled.path), *key, "--to", str(tmp_path / "out")]) == 0
+    assert "mailbox 1: item 1 of 2" in terminal.getvalue()
+    assert main(["check", str(filled.path), *key]) == 0
+    assert "packs, 0 commits, 0 items checked; 0 findings" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r"), "the line is gone when the answer comes"
