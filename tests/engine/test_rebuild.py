@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -22,7 +23,8 @@ from backups.catalog.models import (
     RestorePoint,
     SyncCursor,
 )
-from backups.catalog.rebuild import rebuild
+from backups.catalog.rebuild import Rebuilt, rebuild
+from backups.infrastructure import rebuilding
 from backups.infrastructure.keys import open_vault
 from backups.infrastructure.rebuilding import rebuild_packs, rebuild_wanted, want_rebuild
 from backups.repository import (
@@ -306,3 +308,31 @@ def test_the_command_mends_one_mailbox_and_names_what_is_unknown(world: World) -
     assert "mara-1" in world.current()
     with pytest.raises(CommandError, match="no backup of nobody"):
         call_command("rebuild_catalog", tenant="acme", mailbox="nobody@acme.example")
+
+
+def test_an_interrupted_rebuild_goes_on_with_what_is_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(world)
+    before = contents(world)
+    done: list[str] = []
+
+    def dying(backup_id: UUID, *rest: Any) -> Rebuilt:
+        if done:
+            raise KeyboardInterrupt
+        return counting(backup_id, *rest)
+
+    def counting(backup_id: UUID, *rest: Any) -> Rebuilt:
+        done.append(str(backup_id))
+        return rebuild(backup_id, *rest)
+
+    monkeypatch.setattr(rebuilding, "rebuild", dying)
+    with pytest.raises(KeyboardInterrupt):
+        call_command("rebuild_catalog", stdout=io.StringIO())
+    monkeypatch.setattr(rebuilding, "rebuild", counting)
+    call_command("rebuild_catalog", resume=True, stdout=io.StringIO())
+    assert len(done) == len(set(done)) == 2
+    assert_same(contents(world), before)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT to_regclass('items_by_words')")
+        assert cursor.fetchone() != (None,)
