@@ -129,14 +129,15 @@ def _table(name: str, figures: object) -> Iterator[str]:
         f"{name}: {figures['items']:,} items, {figures['bytes'] / 1e6:,.1f} MB,"
         f" mean {figures['mean_bytes']:,} bytes"
     )
-    head = "".join(f"{'x ' + p:>10}" for p in others) + "".join(f"{p:>12}" for p in programs)
-    yield f"  {'':<34}{head}"
-    for stage in LINES:
-        mine = ours["stages"][stage]["seconds"]
-        there = {p: programs[p]["stages"].get(stage, {}).get("seconds") for p in programs}
-        ratios = "".join(_cell(there[p] / mine if there[p] else None, 10, "") for p in others)
-        seconds = "".join(_cell(there[p], 12, " s") for p in programs)
-        yield f"  {LINES[stage]:<34}{ratios}{seconds}"
+    for measure, title in (("seconds", "by the clock"), ("processor_seconds", "of the processor")):
+        head = "".join(f"{'x ' + p:>10}" for p in others) + "".join(f"{p:>12}" for p in programs)
+        yield f"  {title:<34}{head}"
+        for stage in LINES:
+            mine = ours["stages"][stage][measure]
+            there = {p: programs[p]["stages"].get(stage, {}).get(measure) for p in programs}
+            ratios = "".join(_cell(there[p] / mine if there[p] else None, 10, "") for p in others)
+            seconds = "".join(_cell(there[p], 12, " s") for p in programs)
+            yield f"  {LINES[stage]:<34}{ratios}{seconds}"
     ratios = "".join(_cell(ours["stored"] / programs[p]["stored"], 10, "") for p in others)
     sizes = "".join(_cell(programs[p]["stored"] / 1e6, 12, " MB") for p in programs)
     yield f"  {'stored (of theirs)':<34}{ratios}{sizes}"
