@@ -24,7 +24,10 @@ class Health:
 
     latest: Verification | None = None
     items: list[DamagedItem] = field(default_factory=list)
-    """Named with ``subject`` and ``version``; empty for whoever may not see content."""
+    """Named with ``subject``, ``version`` and ``taken_at``, of the first point with it.
+
+    Empty for whoever may not see content.
+    """
     mailboxes: list[dict[str, object]] = field(default_factory=list)
     """``address`` and ``damaged`` items of each mailbox with some."""
     damaged: int = 0
@@ -35,7 +38,7 @@ class Health:
 
 def health_of(allocations: Sequence[Allocation], *, with_content: bool) -> dict[UUID, Health]:
     """Inside the tenant's scope. Five queries, however many allocations there are."""
-    from backups.catalog.models import ItemVersion
+    from backups.catalog.models import ItemVersion, RestorePoint
     from backups.verifications.models import DamagedItem, Verification
 
     health = {allocation.pk: Health() for allocation in allocations}
@@ -63,9 +66,11 @@ def health_of(allocations: Sequence[Allocation], *, with_content: bool) -> dict[
         versions = ItemVersion.objects.filter(
             backup=OuterRef("backup"), item_id=OuterRef("item_id"), first=OuterRef("first")
         )
+        points = RestorePoint.objects.filter(backup=OuterRef("backup"), sequence=OuterRef("point"))
         rows = damaged.select_related("backup__mailbox").annotate(
             subject=Subquery(versions.values("subject")[:1]),
             version=Subquery(versions.values("pk")[:1]),
+            taken_at=Subquery(points.values("taken_at")[:1]),
         )
         for item in rows.order_by("-found_at", "-pk")[: MOST * len(ids)]:
             if len(health[item.backup.allocation_id].items) < MOST:

@@ -36,6 +36,7 @@ def test_a_tenant_sees_what_damage_costs_by_item(cast: Cast, sign_in: SignIn) ->
     assert "1 item</strong> cannot be restored" in page
     assert f"/mailboxes/{cast.acme.mailbox.pk}/items/{cast.acme.item.pk}/" in page
     assert "Quarterly figures" in page
+    assert f"from the restore point {cast.acme.point.taken_at:%Y-%m-%d %H:%M} on" in page
     assert "packs/00" not in page
     assert CANARY not in page
 
