@@ -14,7 +14,7 @@ from backups.infrastructure.models import Allocation, MailboxKey, Proxy, Reposit
 from backups.jobs.models import Coverage, ExcludedMailbox, GlobalExclusion, Job
 from backups.organizations.models import Mailbox, Organization
 from backups.restores.models import BasketItem, RestoreItem
-from backups.retention.models import LegalHold
+from backups.retention.models import CollectionRun, LegalHold
 from backups.sessions.models import Session, SessionLog, Task
 from backups.verifications.models import DamagedItem, DamagedObject, Verification
 
@@ -22,6 +22,7 @@ __all__ = [
     "Allocation",
     "BasketItem",
     "BlobLocation",
+    "CollectionRun",
     "Coverage",
     "DamagedItem",
     "DamagedObject",

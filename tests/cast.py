@@ -35,7 +35,7 @@ from backups.jobs.services import create_job
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.services import connect_organization
 from backups.restores.models import BasketItem, RestoreItem
-from backups.retention.models import LegalHold
+from backups.retention.models import CollectionRun, LegalHold
 from backups.sessions.models import Kind, Session, SessionLog, State, Task
 from backups.verifications.models import DamagedItem, DamagedObject, Level, Verification
 from backups.verifications.models import State as VerificationState
@@ -289,6 +289,7 @@ def _one_of_everything_else(
     )
     ExcludedMailbox.objects.create(job=task.session.job, mailbox=backup.mailbox)
     _one_verification(backup, item, mark)
+    CollectionRun.objects.create(repository=repository, reason=mark)
     LegalHold.objects.create(mailbox=backup.mailbox, reason=f"Case 12 {mark}".strip())
     return _one_of_everything_of_the_tenant(backup.tenant, mark)
 

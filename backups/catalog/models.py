@@ -225,6 +225,12 @@ class Pack(TenantModel):
     pack_class = models.CharField(max_length=1)
     size = models.BigIntegerField()
     stored_at = models.DateTimeField(db_default=Now(), editable=False)
+    doomed_at = models.DateTimeField(
+        null=True, help_text="When it was found to hold nothing that is kept: it is to go."
+    )
+    doomed_fence = models.BigIntegerField(
+        null=True, help_text="Only workers with a lower number may still refer to it."
+    )
 
     objects = TenantManager()
 

@@ -45,7 +45,11 @@ SELECT v.* FROM (VALUES (%s::uuid, %s::uuid, %s::bytea, %s, %s::bigint, %s::bigi
 WHERE NOT EXISTS (SELECT FROM backups_damagedobject d WHERE d.tenant_id = v.tenant_id
     AND d.repository_id = v.repository_id AND d.pack = v.pack AND d.blob = v.blob
     AND d.quarantined)
-ON CONFLICT DO NOTHING
+ON CONFLICT (tenant_id, repository_id, blob) DO UPDATE
+SET pack = excluded.pack, "offset" = excluded."offset", length = excluded.length
+WHERE EXISTS (SELECT FROM backups_pack p WHERE p.tenant_id = excluded.tenant_id
+AND p.repository_id = excluded.repository_id AND p.name = backups_bloblocation.pack
+AND p.doomed_at IS NOT NULL)
 """
 _INSERT_PACK = """
 INSERT INTO backups_pack (tenant_id, repository_id, name, pack_class, size)

@@ -54,8 +54,13 @@ class CommitGroup:
         # Kept until they are noted: a commit may only refer to blobs that the index finds.
         self._packs += self._writer.taken()
         with tenant_scope(self._tenant_id):
-            record_packs(self._repository_id, self._packs)
-        self._packs.clear()
+            if self._packs and self._runs:
+                self._require_a_lease()
+                record_packs(self._repository_id, self._packs)
+                noted = len(self._packs)
+            else:
+                noted = 0
+        del self._packs[:noted]
         self._share_out()
         failed: dict[MailboxRun, Exception] = {}
         for run in list(self._runs):
@@ -66,6 +71,22 @@ class CommitGroup:
             if run in failed or run.finished:
                 self._runs.remove(run)
         return failed
+
+    def _require_a_lease(self) -> None:
+        """Packs of a worker that was given up may have been collected since: they are not noted.
+
+        Raises LeaseLost when no run of the group holds its mailbox any more.
+        """
+        lost: Exception | None = None
+        for run in self._runs:
+            try:
+                run.progress.fence()
+            except Exception as error:  # noqa: BLE001  (the kind is the progress's own; raised below)
+                lost = error
+            else:
+                return
+        if lost is not None:
+            raise lost
 
     def _share_out(self) -> None:
         """Count the new packs' bytes to the runs by what each put in: packs are common."""

@@ -16,6 +16,7 @@ from backups.infrastructure.forms import RecoveryForm
 from backups.infrastructure.models import Allocation, Proxy
 from backups.infrastructure.querysets import condition, proxies_of
 from backups.repository import PassphraseTooShort, RepositoryError
+from backups.retention.models import CollectionRun
 from backups.sessions.models import State, Task
 from backups.verifications.querysets import health_of
 from tenants.isolation.scope import OPERATOR
@@ -33,12 +34,14 @@ def infrastructure(request: TenantRequest) -> HttpResponse:
         allocations,
         with_content=allowed(request.membership.role, Permission.SEE_CONTENT),
     )
+    latest = {run.repository_id: run for run in CollectionRun.objects.newest()}
     rows = [
         {
             "allocation": allocation,
             "health": health[allocation.pk],
             "proxy": proxies[allocation.repository_id].name,
             "proxy_state": condition(proxies[allocation.repository_id], now),
+            "collection": latest.get(allocation.repository_id),
         }
         for allocation in allocations
     ]
@@ -92,5 +95,6 @@ def operator_infrastructure(request: PersonRequest) -> HttpResponse:
         }
         for proxy in Proxy.objects.using(OPERATOR).prefetch_related("repositories")
     ]
-    context = {"proxies": proxies, "nav": "infrastructure"}
+    collections = CollectionRun.objects.newest().select_related("tenant", "repository")
+    context = {"proxies": proxies, "collections": collections, "nav": "infrastructure"}
     return render(request, "backups/operator_infrastructure.html", context)

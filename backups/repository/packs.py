@@ -108,6 +108,24 @@ class PackBuilder:
             self._dictionaries[number] = dictionary.content
         self.entries.append((ref.id, offset, len(blob)))
 
+    def has_room_for_copy(self, length: int, needed: dict[int, bytes]) -> bool:
+        """Whether a whole blob of so many bytes keeps the pack under its limit."""
+        directory = _ENTRY * (len(self.entries) + 2) + _TRAILER.size
+        carried = sum(len(content) for content in {**self._dictionaries, **needed}.values())
+        return len(self._content) + length + directory + carried <= LIMIT
+
+    def add_copy(self, blob_id: bytes, blob: memoryview, needed: dict[int, bytes]) -> None:
+        """Append a blob of another pack as it is, which must be verified already.
+
+        ``needed`` is its dictionary as the other pack carries it. Raises Damaged when this pack
+        carries another one under that number.
+        """
+        for number, content in needed.items():
+            if self._dictionaries.setdefault(number, content) != content:
+                raise Damaged("pack in memory", f"two dictionaries have number {number}")
+        self.entries.append((blob_id, len(self._content), len(blob)))
+        self._content += blob
+
     def finish(self) -> tuple[StoredPack, bytearray]:
         """The pack as it is to be stored. The builder can't be used after this."""
         bound = _directory_context(self._tenant, len(self._content))

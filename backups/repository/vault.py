@@ -28,6 +28,7 @@ from .keys import TenantKeys
 from .packs import Location, StoredPack
 from .reader import Reader
 from .records import ItemRecord
+from .repacking import Repacker
 from .state import MailboxState
 from .training import Clock, now
 from .writer import Locate, Writer
@@ -90,6 +91,13 @@ class Vault:
     def read_pack(self, pack: str) -> StoredPack:
         """What the writer gave the catalog, read from the pack's end. Raises Damaged, NotFound."""
         return self._reader.pack(pack)
+
+    def delete_pack(self, pack: str) -> None:
+        """For collection alone. Raises NotFound, and Refused where the storage says no."""
+        self._backend.delete(layout.pack_key(self.tenant, pack))
+
+    def repacker(self) -> Repacker:
+        return Repacker(self._backend, self.tenant, self._keys)
 
     def read_dictionary(self, number: int) -> Dictionary:
         """From its own object. Raises NotFound, Damaged, UnsupportedFormat."""

@@ -8,6 +8,7 @@ from tenants.isolation.tables import (
     IdentifiedTenantModel,
     TenantForeignKey,
     TenantManager,
+    TenantModel,
     TenantQuerySet,
 )
 
@@ -45,3 +46,44 @@ class LegalHold(IdentifiedTenantModel):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class CollectionRunQuerySet(TenantQuerySet["CollectionRun"]):
+    def newest(self) -> CollectionRunQuerySet:
+        """The last run over each share."""
+        return self.order_by("tenant_id", "repository_id", "-started_at").distinct(
+            "tenant_id", "repository_id"
+        )
+
+
+class CollectionRun(TenantModel):
+    """One run of collection over a tenant's share of a repository, and what it did."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        DONE = "success", "Success"
+        ABORTED = "failed", "Failed"
+
+    repository = models.ForeignKey("backups.Repository", on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
+    reason = models.TextField(blank=True, help_text="For the provider: it may name objects.")
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True)
+    packs = models.BigIntegerField(default=0)
+    deleted = models.BigIntegerField(default=0)
+    deleted_bytes = models.BigIntegerField(default=0)
+    doomed = models.BigIntegerField(default=0)
+    repacked = models.BigIntegerField(default=0)
+    spared = models.BigIntegerField(default=0)
+    waiting = models.BigIntegerField(default=0)
+
+    objects = TenantManager.from_queryset(CollectionRunQuerySet)()
+
+    class Meta(TenantModel.Meta):
+        ordering = ("-started_at",)
+        indexes = [
+            models.Index(fields=["repository", "-started_at"], name="newest_collections"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}: {self.state}"

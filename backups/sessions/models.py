@@ -130,6 +130,15 @@ class Task(IdentifiedTenantModel, Counters):
     reason = models.TextField(blank=True)
     not_before = models.DateTimeField(db_default=Now())
     attempt = models.PositiveIntegerField(default=0)
+    fence = models.BigIntegerField(
+        null=True, help_text="Rises with every claim of any task; empty while nobody works on it."
+    )
+    lost_fence = models.BigIntegerField(
+        null=True, help_text="The lowest of workers that stopped reporting and may wake up again."
+    )
+    lost_head = models.PositiveIntegerField(
+        null=True, help_text="The backup's head when the last of these was given up."
+    )
     failures = models.PositiveSmallIntegerField(
         default=0, help_text="Failed tries since something was last stored."
     )

@@ -25,7 +25,9 @@ workers."""
 
 _GIVE_BACK = """
 UPDATE backups_task SET state = 'queued', lease_until = NULL, lease_owner = '',
-    deaths = deaths + 1, not_before = now()
+    deaths = deaths + 1, not_before = now(),
+    lost_fence = least(lost_fence, fence), fence = NULL,
+    lost_head = (SELECT head FROM backups_mailboxbackup b WHERE b.id = backup_id)
 WHERE id IN (SELECT id FROM backups_task WHERE state = 'running' AND {} FOR UPDATE SKIP LOCKED)
 RETURNING id, tenant_id, queue
 """

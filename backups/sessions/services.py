@@ -50,7 +50,8 @@ WITH busy AS (
     FOR UPDATE OF t SKIP LOCKED
 )
 UPDATE backups_task t
-SET state = 'running', attempt = t.attempt + 1, lease_owner = %(owner)s,
+SET state = 'running', attempt = t.attempt + 1, fence = nextval('backups_fence'),
+    lease_owner = %(owner)s,
     lease_until = now() + make_interval(secs => %(lease)s),
     started_at = coalesce(t.started_at, now())
 FROM chosen WHERE t.id = chosen.id
@@ -160,7 +161,12 @@ def finish(claimed: Claim, state: State, reason: str = "", *, job_state: str | N
     with tenant_scope(claimed.tenant_id):
         fence(claimed)
         Task.objects.filter(pk=claimed.task_id).update(
-            state=state, reason=reason, ended_at=Now(), lease_until=None, lease_owner=""
+            state=state,
+            reason=reason,
+            ended_at=Now(),
+            lease_until=None,
+            lease_owner="",
+            fence=None,
         )
         close_when_done(claimed.session_id, job_state=job_state)
 
@@ -171,7 +177,7 @@ def postpone(claimed: Claim, *, seconds: float, reason: str, failures: int) -> N
         fence(claimed)
         cursor.execute(
             "UPDATE backups_task SET state = 'queued', reason = %s, lease_until = NULL,"
-            " lease_owner = '', failures = %s, deaths = 0,"
+            " lease_owner = '', fence = NULL, failures = %s, deaths = 0,"
             " not_before = now() + make_interval(secs => %s) WHERE id = %s",
             [reason, failures, seconds, claimed.task_id],
         )

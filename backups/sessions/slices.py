@@ -148,7 +148,9 @@ class _BackupSlice:
         self._claims = list(claims)
         self._heartbeat = heartbeat
         self._deadline = deadline
-        self._writer = shared.vault.writer(locator(shared.tenant_id, shared.repository_id))
+        self._writer = shared.vault.writer(
+            locator(shared.tenant_id, shared.repository_id, for_writing=True)
+        )
         self._group = CommitGroup(
             tenant_id=shared.tenant_id, repository_id=shared.repository_id, writer=self._writer
         )
