@@ -117,7 +117,9 @@ def items(place: Place, after: After | None) -> ItemPage:
     rows = _versions(point, deleted=place.deleted)
     if place.folder:
         rows = rows.filter(folder_id=place.folder)
-    return ItemPage.of(list(rows.for_lists().newest_first(after)[: SIZE + 1]), after)
+    return ItemPage.of(
+        list(rows.for_lists().select_related("backup").newest_first(after)[: SIZE + 1]), after
+    )
 
 
 def everywhere(form: BrowseForm) -> dict[str, object]:

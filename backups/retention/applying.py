@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connections
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -34,7 +35,7 @@ from backups.retention.models import LegalHold
 from backups.retention.points import expired
 from backups.sessions.models import Kind, State, Task
 from portal.ids import uuid7
-from tenants.isolation.scope import tenant_scope
+from tenants.isolation.scope import APP, tenant_scope
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +96,17 @@ def settle(backup_id: UUID, tenant_id: UUID, vault: Vault) -> list[int]:
 
 def due_to_expire(backup: MailboxBackup, retention: Retention) -> list[int]:
     points = RestorePoint.objects.filter(backup=backup).order_by("sequence")
-    limit = retention.limit(timezone.now())
+    limit = retention.limit(_earlier_now())
     return expired(list(points.values_list("sequence", "taken_at")), limit, retention.mode)
+
+
+def _earlier_now() -> datetime:
+    """By this host's clock or the database's, whichever is behind: one that jumps ahead must not
+    make everything too old."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT now()")
+        (there,) = cursor.fetchone()
+    return min(timezone.now(), there)
 
 
 def retention_of(backup: MailboxBackup) -> Retention:

@@ -151,6 +151,18 @@ def test_without_a_limit_or_within_it_nothing_is_written(
     assert (points(world), world.head()) == ([1, 2], head)
 
 
+def test_a_clock_that_jumps_ahead_makes_nothing_too_old(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days_of_mail(world, 20, 10, 1)
+    keep(world, MONTH)
+    ahead = timezone.now() + timedelta(days=4_000)
+    monkeypatch.setattr(applying.timezone, "now", lambda: ahead)
+    with tenant_scope(world.id):
+        backup = MailboxBackup.objects.get(mailbox__address=MARA)
+        assert applying.due_to_expire(backup, MONTH) == []
+
+
 def test_backups_without_a_job_are_kept(world: World) -> None:
     days_of_mail(world, 90, 60)
     keep(world, MONTH)
