@@ -105,7 +105,7 @@ def _earlier_now() -> datetime:
     make everything too old."""
     with connections[APP].cursor() as cursor:
         cursor.execute("SELECT now()")
-        (there,) = cursor.fetchone()
+        there: datetime = cursor.fetchone()[0]
     return min(timezone.now(), there)
 
 
