@@ -16,7 +16,8 @@ PACKAGES := portal tenants backups sandbox
 ARGS ?=
 UV ?= uv
 
-.PHONY: demo demo-clean run test test-browser screenshots check lint types layers migrations lock
+.PHONY: demo demo-clean run test test-browser screenshots check lint types layers migrations \
+	collectable lock
 
 demo: .venv/run.stamp
 	@$(PYTHON_HERE) manage.py demo $(if $(MAIL),--mail "$(MAIL)") $(ARGS)
@@ -40,7 +41,7 @@ test-browser: .venv/dev.stamp
 screenshots: .venv/dev.stamp
 	@$(PYTHON_HERE) -m tests.browser.screenshots
 
-check: lint types layers migrations
+check: lint types layers migrations collectable
 
 lint: .venv/dev.stamp
 	@.venv/bin/ruff check .
@@ -52,6 +53,11 @@ types: .venv/dev.stamp
 
 layers: .venv/dev.stamp
 	@.venv/bin/lint-imports
+
+# A test file that can't be imported is found here in seconds, not after the whole suite.
+collectable: .venv/dev.stamp
+	@$(PYTHON_HERE) -m pytest tests --collect-only -qq >/dev/null || { \
+		$(PYTHON_HERE) -m pytest tests --collect-only -qq; exit 1; }
 
 migrations: .venv/dev.stamp
 	@$(PYTHON_HERE) -W ignore manage.py makemigrations --check --dry-run

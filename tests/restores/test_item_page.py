@@ -19,7 +19,8 @@ from sandbox.items import from_stream
 from tenants.models import Tenant
 from tests.restores.conftest import Visit
 from tests.streams.samples import BUILD
-from tests.streams.test_views import MEMBERS, compressed, draft, signed_message
+from tests.streams.test_protected_views import signed_message
+from tests.streams.test_views import MEMBERS, compressed, draft
 from tests.streams.test_views_events import START, changed_weekly, event, exception_message
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])

@@ -18,8 +18,9 @@ from backups.streams.native.properties import BINARY, MULTIPLE
 from backups.streams.native.tokens import Node
 from tests.streams.conftest import corpus_files
 from tests.streams.samples import BUILD
+from tests.streams.test_protected_views import signed_message
 from tests.streams.test_rtf import HTML, SIMPLE
-from tests.streams.test_views import MEMBERS, compressed, draft, signed_message
+from tests.streams.test_views import MEMBERS, compressed, draft
 from tests.streams.test_views_events import changed_weekly, event, exception_message
 
 ROUNDS = 12
