@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -49,6 +50,15 @@ class Backend(Protocol):
         """Keys that start with ``prefix``, each once, sorted within a folder.
 
         An error is never an end. What was created or deleted meanwhile may be there or not.
+        """
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """As ``list``, each key with the object's bytes; what goes meanwhile may be left out."""
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """The next parts of the names below ``prefix`` that hold objects, without a slash; sorted.
+
+        ``prefix`` ends with a slash. Asks for them alone, whatever lies below them.
         """
 
     def exists(self, key: str) -> bool: ...
@@ -125,6 +135,22 @@ class FolderBackend:
         folder, _, start = prefix.rpartition("/")
         return self._listed(folder, start)
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        for key in self.list(prefix):
+            with contextlib.suppress(NotFound):
+                yield key, self.size(key)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        self._require_marker(prefix)
+        folder = self.path / prefix
+        if not self._is_there(folder):
+            return []
+        try:
+            entries = dict(_entries(folder))
+            return sorted(name for name in entries if entries[name] and _holds(folder / name))
+        except OSError as error:
+            raise _translated(error, folder) from error
+
     def exists(self, key: str) -> bool:
         try:
             self.size(key)
@@ -173,25 +199,29 @@ class FolderBackend:
         return removed
 
     def _listed(self, folder: str, start: str) -> Iterator[str]:
-        try:
-            (self.path / folder).stat()
-        except FileNotFoundError:
-            self._require_marker(folder)
+        if not self._is_there(self.path / folder):
             return
-        except OSError as error:
-            raise _translated(error, self.path / folder) from error
         # From here on a folder that is not there is one that a listing has just shown.
         yield from self._walk(self.path / folder, f"{folder}/" if folder else "", start)
+
+    def _is_there(self, folder: Path) -> bool:
+        try:
+            folder.stat()
+        except FileNotFoundError:
+            self._require_marker(folder.name)
+            return False
+        except OSError as error:
+            raise _translated(error, folder) from error
+        return True
 
     def _walk(self, folder: Path, prefix: str, start: str) -> Iterator[str]:
         try:
             # By name: a network file system may tell of an entry twice while others come and go.
-            with os.scandir(folder) as found:
-                entries = {e.name: e.is_dir(follow_symlinks=False) for e in found}
+            entries = dict(_entries(folder))
         except OSError as error:
             raise _translated(error, folder) from error
         for name, is_folder in sorted(entries.items()):
-            if not name.startswith(start) or name.endswith(durable.TEMPORARY):
+            if not name.startswith(start):
                 continue
             if is_folder:
                 yield from self._walk(folder / name, f"{prefix}{name}/", "")
@@ -223,6 +253,19 @@ def require_name(key: str) -> None:
     """Raises RepositoryError for what leads elsewhere, or could not be a name everywhere."""
     if not _KEY.match(key):
         raise RepositoryError(f"{key!r} can't be the name of an object")
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Names in it and whether each is a folder, without writers' unfinished files."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            if not entry.name.endswith(durable.TEMPORARY):
+                yield entry.name, entry.is_dir(follow_symlinks=False)
+
+
+def _holds(folder: Path) -> bool:
+    """Whether there is any object below. Deleting objects leaves their folders."""
+    return any(not is_folder or _holds(folder / name) for name, is_folder in _entries(folder))
 
 
 def _read(descriptor: int, offset: int, wanted: int, key: str) -> bytes:

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -166,7 +166,17 @@ class ObjectStoreBackend:
 
     def list(self, prefix: str) -> Iterator[str]:
         self._require_marker()
+        return (key for key, _ in self._listed(prefix))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        self._require_marker()
         return self._listed(prefix)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        self._require_marker()
+        with self._answers(prefix):
+            found = obstore.list_with_delimiter(self._patient, prefix)["common_prefixes"]
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
 
     def exists(self, key: str) -> bool:
         try:
@@ -256,13 +266,13 @@ class ObjectStoreBackend:
             reason = f"{wanted} bytes at {offset} wanted, there are only {size}"
             raise Damaged(key, f"too short: {reason}")
 
-    def _listed(self, prefix: str) -> Iterator[str]:
+    def _listed(self, prefix: str) -> Iterator[tuple[str, int]]:
         folder, _, start = prefix.rpartition("/")
-        for key in self._pages(folder):
+        for key, size in self._pages(folder):
             if start == "" or key.startswith(prefix):
-                yield key
+                yield key, size
 
-    def _pages(self, folder: str) -> Iterator[str]:
+    def _pages(self, folder: str) -> Iterator[tuple[str, int]]:
         last = ""
         with self._answers(folder):
             for page in obstore.list(self._patient, folder or None, chunk_size=1000):
@@ -272,7 +282,7 @@ class ObjectStoreBackend:
                         reason = f"the listing goes back from {last} to {key}"
                         raise Unavailable(f"{self.place}: {reason}")
                     last = key
-                    yield key
+                    yield key, found["size"]
 
     def _size(self, key: str) -> int | None:
         """None when there is no such object, with or without a marker."""

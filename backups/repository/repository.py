@@ -47,9 +47,7 @@ class Repository:
 
     def tenants(self) -> list[UUID]:
         """Tenants that have objects here."""
-        names = {
-            key.split("/")[1] for key in self.backend.list(layout.TENANTS) if key.count("/") > 1
-        }
+        names = self.backend.folders(layout.TENANTS)
         return sorted(tenant for name in names if (tenant := layout.uuid_of(name)) is not None)
 
     def vault(self, tenant: UUID, keys: TenantKeys, mailbox_key: MailboxKey) -> Vault:

@@ -176,10 +176,8 @@ class Vault:
 
     def mailboxes(self) -> list[UUID]:
         """Mailboxes that have commits or a key here."""
-        found = set()
-        for key in self._backend.list(layout.commits_prefix(self.tenant)):
-            if (place := layout.commit_of(key)) is not None:
-                found.add(place[0])
+        names = self._backend.folders(layout.commits_prefix(self.tenant))
+        found = {mailbox for name in names if (mailbox := layout.uuid_of(name)) is not None}
         for key in self._backend.list(layout.keys_prefix(self.tenant)):
             if (place := layout.mailbox_key_of(key)) is not None:
                 found.add(place[0])

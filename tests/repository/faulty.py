@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from backups.repository import Backend, Unavailable
@@ -35,6 +35,13 @@ class FaultyBackend:
 
     def list(self, prefix: str) -> Iterator[str]:
         return self.listing(self._call(f"list {prefix}", lambda: self.inner.list(prefix)))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return self._call(f"sizes {prefix}", lambda: self.inner.sizes(prefix))
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        found = self._call(f"folders {prefix}", lambda: self.inner.folders(prefix))
+        return list(self.listing(iter(found)))
 
     def exists(self, key: str) -> bool:
         return self._call(f"exists {key}", lambda: self.inner.exists(key))

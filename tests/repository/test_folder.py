@@ -97,6 +97,22 @@ def test_listing_is_by_prefix_and_shows_no_unfinished_file(folder: FolderBackend
     assert len(list(folder.list(""))) == 4
 
 
+def test_folders_are_those_that_hold_something(folder: FolderBackend) -> None:
+    for key in ("tenants/one/keys/a.1", "tenants/two/keys/a.1", "tenants/three/keys/a.1"):
+        folder.put_immutable(key, b"x" * len(key))
+    folder.delete("tenants/two/keys/a.1")
+    (folder.path / "tenants/four/keys").mkdir(parents=True)
+    (folder.path / "tenants/four/keys/.c.1.0123.tmp").write_bytes(b"half")
+    (folder.path / "tenants/a-file").write_bytes(b"x")
+    assert folder.folders("tenants/") == ["one", "three"]
+    assert folder.folders("tenants/one/keys/") == folder.folders("tenants/none/") == []
+    assert dict(folder.sizes("tenants/")) == {
+        "tenants/a-file": 1,
+        "tenants/one/keys/a.1": 20,
+        "tenants/three/keys/a.1": 22,
+    }
+
+
 def test_leftovers_are_removed_only_when_they_are_old(folder: FolderBackend) -> None:
     folder.put_immutable(KEY, b"x")
     old, new = (folder.path / "tenants/one" / name for name in (".old.12.tmp", ".new.34.tmp"))
@@ -132,6 +148,8 @@ def test_an_unmounted_disk_is_not_an_empty_repository(folder: FolderBackend) -> 
         lambda: folder.get(KEY),
         lambda: folder.exists(KEY),
         lambda: list(folder.list("tenants/")),
+        lambda: list(folder.sizes("tenants/")),
+        lambda: folder.folders("tenants/"),
         lambda: folder.put_immutable("tenants/new", b"x"),
         lambda: folder.delete(KEY),
     ):
@@ -155,6 +173,7 @@ def test_a_listing_names_each_object_once_even_when_the_storage_repeats_itself(
 
     with mock.patch.object(os, "scandir", twice):
         assert list(folder.list("tenants/")) == keys
+        assert folder.folders("tenants/") == ["one"]
 
 
 @pytest.mark.parametrize("reason", [errno.EIO, errno.ESTALE, errno.ENOENT])
@@ -179,6 +198,24 @@ def test_a_listing_that_breaks_off_anywhere_is_no_end(
 
     with mock.patch.object(os, "scandir", breaking), pytest.raises(Unavailable, match=broken):
         list(folder.list("tenants/"))
+
+
+@pytest.mark.parametrize("reason", [errno.EIO, errno.ESTALE, errno.ENOENT])
+@pytest.mark.parametrize("broken", ["tenants", "two", "packs"])
+def test_folders_that_can_not_be_looked_into_are_not_passed_over(
+    folder: FolderBackend, reason: int, broken: str
+) -> None:
+    for key in ("tenants/one/keys/a.1", "tenants/two/packs/ab/abcdef"):
+        folder.put_immutable(key, b"x")
+    real = os.scandir
+
+    def breaking(path: Path) -> object:
+        if path.name == broken:
+            raise OSError(reason, os.strerror(reason))
+        return real(path)
+
+    with mock.patch.object(os, "scandir", breaking), pytest.raises(Unavailable, match="tenants"):
+        folder.folders("tenants/")
 
 
 def test_a_folder_that_vanishes_while_it_is_listed_is_no_end(folder: FolderBackend) -> None:

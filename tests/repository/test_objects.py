@@ -162,6 +162,33 @@ def test_a_listing_is_complete_over_many_pages(front: Front, bucket: ObjectStore
     assert list(bucket.list("tenants/one/keys")) == [*names, "tenants/one/keysake"]
 
 
+def test_folders_are_asked_for_without_what_lies_in_them(
+    front: Front, bucket: ObjectStoreBackend
+) -> None:
+    names = [f"t{n:02}" for n in range(PAGE + 1)]
+    for name in names:
+        for n in range(PAGE):
+            bucket.put_immutable(f"tenants/{name}/keys/{n}", b"x" * n)
+    bucket.put_immutable("tenants/a-file", b"x")
+    front.requests.clear()
+    assert bucket.folders("tenants/") == names
+    pages = [request for request in front.requests if "list-type" in request]
+    assert len(pages) < len(names)
+    assert bucket.folders("tenants/t00/keys/") == bucket.folders("tenants/none/") == []
+    assert dict(bucket.sizes("tenants/t01/")) == {f"tenants/t01/keys/{n}": n for n in range(PAGE)}
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.DENY, Fault.HANG_UP])
+def test_a_listing_of_folders_that_fails_on_its_second_page_is_no_end(
+    front: Front, bucket: ObjectStoreBackend, fault: Fault
+) -> None:
+    for n in range(3 * PAGE):
+        bucket.put_immutable(f"tenants/{n:02}/key", b"x")
+    front.order(fault, "GET continuation-token", times=20)
+    with pytest.raises(Unavailable):
+        bucket.folders("tenants/")
+
+
 @pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.DENY, Fault.HANG_UP, Fault.FIRST_PAGE_AGAIN])
 def test_a_listing_that_fails_on_its_second_page_is_no_end(
     front: Front, bucket: ObjectStoreBackend, fault: Fault
@@ -185,6 +212,8 @@ def test_one_failure_of_a_reading_request_is_not_even_noticed(
     bucket.delete(KEY)
     front.order(fault, "GET list-type")
     assert list(bucket.list("")) == ["stowage.json"]
+    front.order(fault, "GET delimiter")
+    assert bucket.folders("") == []
 
 
 @pytest.mark.parametrize("fault", PASSING)
