@@ -11,8 +11,7 @@ from backups.engine import group
 from backups.engine.intake import Intake
 from backups.sessions import progress, services, slices
 from backups.sessions.models import Session, State, Task
-from backups.sources import Retry
-from backups.sources.graph import export
+from backups.sources import Retry, packs
 from sandbox.faults import Fault, Kind
 from tenants.isolation.scope import OPERATOR, tenant_scope
 from tests.engine.world import JUN, MARA, World
@@ -26,7 +25,7 @@ def eager(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.add("Inbox", *[f"more-{number}" for number in range(20)])
     monkeypatch.setattr(group, "MAX_ITEMS", 1)
     monkeypatch.setattr(progress, "LOOK_EVERY", 0.0)
-    monkeypatch.setattr(export, "MAX_ITEMS", 2)
+    monkeypatch.setattr(packs, "MAX_ITEMS", 2)
     monkeypatch.setattr("backups.engine.intake.STORE_ITEMS", 2)
 
 

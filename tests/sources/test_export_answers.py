@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.sources import Damaged, Retry
-from backups.sources.graph import answers
+from backups.sources import Damaged, Retry, payloads
 from backups.sources.graph.answers import ExportReader
 from backups.sources.graph.problems import BrokenAnswer
 
@@ -63,7 +62,9 @@ def test_streams_come_out_however_the_answer_was_cut(sent: list[bytes], size: in
         ("QQ==QUJD", Damaged),
         ("", Retry),
         ("QUJDRA==\\n", Damaged),
-        ("QUJD=== Truncated Data ===", Damaged),
+        ("QUJD=== Truncated Data ===", Retry),
+        ("QUI==== Truncated Data ===", Retry),
+        ("=== Truncated", Damaged),
     ],
 )
 @pytest.mark.parametrize("size", [1, 1000])
@@ -99,7 +100,7 @@ def test_an_item_without_a_stream_or_an_error_is_to_be_asked_again():
 def test_a_large_stream_goes_to_a_file_without_a_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(answers, "IN_MEMORY", 1_000)
+    monkeypatch.setattr(payloads, "IN_MEMORY", 1_000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     small, large = b"s" * 1_000, bytes(range(256)) * 50
 
@@ -114,7 +115,7 @@ def test_a_large_stream_goes_to_a_file_without_a_name(
 def test_no_room_for_a_large_stream_is_an_error_of_that_item_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(answers, "IN_MEMORY", 1_000)
+    monkeypatch.setattr(payloads, "IN_MEMORY", 1_000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
 
     small, large = read(streams(b"small", bytes(5_000)), 100)

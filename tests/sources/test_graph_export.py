@@ -1,7 +1,7 @@
 import pytest
 
 from backups.sources import Damaged, Gone, GraphSource, ItemChange, NotPermitted, Retry, Throttled
-from backups.sources.graph.export import MAX_BYTES, packs
+from backups.sources.packs import MAX_BYTES, packs
 from backups.streams import StreamError, validate
 from sandbox.faults import Fault, Kind
 from tests.sources.conftest import World, everything, exported

@@ -7,31 +7,22 @@ JSON parser gets to see its number instead.
 
 from __future__ import annotations
 
-import binascii
 import enum
-import io
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from mmap import ACCESS_READ, mmap
-from tempfile import TemporaryFile, gettempdir
-from typing import IO, cast
 
 import httpx
-import pybase64
 
-from backups.sources.errors import Damaged, Retry, SourceError, Unavailable
+from backups.sources.errors import Retry, Unavailable
 from backups.sources.graph.problems import BrokenAnswer, item_error
-from backups.sources.interface import ExportedItem, ItemChange, Payload, SourceFolder
-
-IN_MEMORY = 16 * 1024 * 1024
-"""Bytes of a stream that is kept in memory; a larger one goes to the folder for temporary files."""
+from backups.sources.interface import ExportedItem, ItemChange, SourceFolder
+from backups.sources.payloads import StreamDecoder
+from backups.sources.times import moment
 
 _DATA_KEY = re.compile(rb'"data"\s*:\s*\Z')
 _STRING_STOP = re.compile(rb'["\\]')
 _LONGEST_SKELETON = 16 * 1024 * 1024
-_BEYOND_END = "the stream goes on after the end of its base64"
 
 
 def text(entity: Mapping[str, object], name: str) -> str:
@@ -51,14 +42,6 @@ def identity(entity: Mapping[str, object], what: str) -> str:
     if not value:
         raise Unavailable(f"{what}: the server lists something without an id")
     return value
-
-
-def moment(value: str) -> datetime | None:
-    """A time of Graph in UTC; None for what is none."""
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def folder_of(entity: Mapping[str, object], what: str) -> SourceFolder:
@@ -103,7 +86,7 @@ class ExportReader:
 
     def __init__(self) -> None:
         self._skeleton = bytearray()
-        self._streams: list[_Stream] = []
+        self._streams: list[StreamDecoder] = []
         self._place = _Place.STRUCTURE
         self._escaped = False
 
@@ -140,7 +123,7 @@ class ExportReader:
         if _DATA_KEY.search(self._skeleton, max(0, len(self._skeleton) - 64)):
             self._place = _Place.DATA
             self._skeleton += f'"{len(self._streams)}"'.encode()
-            self._streams.append(_Stream())
+            self._streams.append(StreamDecoder())
         else:
             self._skeleton += b'"'
         return quote + 1
@@ -177,63 +160,3 @@ class ExportReader:
         stream = self._streams[int(text(entity, "data"))]
         payload, failure = stream.finish()
         return ExportedItem(item, change_key, payload, failure)
-
-
-class _Stream:
-    """Decodes base64 strictly as it arrives; a large stream goes to a file without a name."""
-
-    def __init__(self) -> None:
-        self._decoded: io.BytesIO | IO[bytes] = io.BytesIO()
-        self._rest = b""
-        self._padded = False
-        self._error: SourceError | None = None
-
-    def feed(self, piece: bytes) -> None:
-        if self._error:
-            return
-        piece = self._rest + piece
-        whole = len(piece) // 4 * 4
-        block, self._rest = piece[:whole], piece[whole:]
-        if not block:
-            return
-        if self._padded:
-            self._error = Damaged(_BEYOND_END)
-            return
-        self._padded = block.endswith(b"=")
-        try:
-            decoded = pybase64.b64decode(block, validate=True)
-        except binascii.Error as error:
-            self._error = Damaged(f"the stream is not base64: {error}")
-            return
-        if self._padded and pybase64.b64encode(decoded[-(len(decoded) % 3) :]) != block[-4:]:
-            self._error = Damaged("the stream is not base64: bits beyond the last byte")
-            return
-        self._keep(decoded)
-
-    def finish(self) -> tuple[Payload | None, SourceError | None]:
-        """(payload, None), or (None, what is wrong)."""
-        if self._error is None and self._rest:
-            self._error = (
-                Damaged(_BEYOND_END) if self._padded else Retry("the stream's base64 ends early")
-            )
-        if self._error is None and not self._decoded.tell():
-            self._error = Retry("the stream is empty")
-        if self._error:
-            return None, self._error
-        if isinstance(self._decoded, io.BytesIO):
-            # Shares the buffer: the stream is in memory once.
-            return self._decoded.getvalue(), None
-        with self._decoded as file:
-            file.flush()
-            return mmap(file.fileno(), 0, access=ACCESS_READ), None
-
-    def _keep(self, decoded: bytes) -> None:
-        in_memory = isinstance(self._decoded, io.BytesIO)
-        try:
-            if in_memory and self._decoded.tell() + len(decoded) > IN_MEMORY:
-                file = TemporaryFile()  # noqa: SIM115  (closed when it has been mapped)
-                file.write(cast("io.BytesIO", self._decoded).getbuffer())
-                self._decoded = file
-            self._decoded.write(decoded)
-        except OSError as error:
-            self._error = Retry(f"no room for a large stream in {gettempdir()}: {error.strerror}")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from backups.sources.errors import (
     CursorExpired,
@@ -90,17 +88,3 @@ def item_error(code: str, message: str) -> SourceError:
     """The error that one item of an export carries. An unknown code may pass: Retry."""
     kind = _ITEM_ERRORS.get(code.lower(), Retry)
     return kind(f"the server can't export this item ({code}: {message[:_LONGEST_MESSAGE]})")
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header, which is a number or a date; None without a sensible one."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(seconds, 0.0) if seconds < float("inf") else None

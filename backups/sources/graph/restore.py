@@ -12,9 +12,10 @@ import httpx
 import pybase64
 
 from backups.sources.errors import Unavailable
-from backups.sources.graph.answers import folder_of, identity, moment, text
+from backups.sources.graph.answers import folder_of, identity, text
 from backups.sources.graph.transport import Call, JsonObject, Transport, path, read_json
 from backups.sources.interface import ItemReference, SourceFolder
+from backups.sources.times import moment
 
 _IMPORT_PERMISSION = "MailboxItem.ImportExport.All"
 _EXPIRY_MARGIN = timedelta(minutes=2)

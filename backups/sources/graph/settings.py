@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-PUBLIC_AUTHORITIES = frozenset(
-    {
-        "login.microsoftonline.com",
-        "login.microsoftonline.us",
-        "login.partner.microsoftonline.cn",
-    }
-)
-"""Hosts that msal knows; another host is one of a test or of a private cloud."""
+from backups.sources.addresses import require_root
+from backups.sources.tokens import SignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +28,19 @@ class GraphSettings:
     trust_pem: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("authority", "graph_url"):
-            parts = urlsplit(getattr(self, name))
-            extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
-            if parts.scheme != "https" or not parts.hostname or extra:
-                raise ValueError(f"{name} must be an https address without a path")
+        require_root(authority=self.authority, graph_url=self.graph_url)
+
+    @property
+    def sign_in(self) -> SignIn:
+        return SignIn(
+            self.authority,
+            self.graph_url,
+            self.directory,
+            self.client_id,
+            self.certificate_pem,
+            self.private_key_pem,
+            self.trust_pem,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +55,3 @@ class Patience:
     first_wait: float = 1.0
     longest_wait: float = 60.0
     sleep: Callable[[float], None] = time.sleep
-
-
-def root_url(url: str) -> str:
-    return url.rstrip("/")
-
-
-def tls_context(trust_pem: str | None) -> ssl.SSLContext | bool:
-    """What httpx verifies against: the given roots, or (True) the public ones."""
-    return ssl.create_default_context(cadata=trust_pem) if trust_pem else True
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the host is this machine, which no proxy of the environment can reach."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

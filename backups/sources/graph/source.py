@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from backups.sources.graph.export import Exporter
+from backups.sources.graph.export import exporter
 from backups.sources.graph.listing import Listing
 from backups.sources.graph.permissions import permission_states
 from backups.sources.graph.restore import Writer
 from backups.sources.graph.settings import GraphSettings, Patience
-from backups.sources.graph.tokens import roles_in
 from backups.sources.graph.transport import Call, Transport, path
 from backups.sources.interface import (
     ChangePage,
@@ -21,6 +20,7 @@ from backups.sources.interface import (
     SourceFolder,
     SourceMailbox,
 )
+from backups.sources.tokens import roles_in
 
 
 class GraphSource:
@@ -57,7 +57,7 @@ class GraphSource:
         return self._listing.items(mailbox, folder, cursor)
 
     def export(self, mailbox: str, wanted: Sequence[ItemChange]) -> Iterator[ExportedItem]:
-        return Exporter(self._transport, mailbox).run(wanted)
+        return exporter(self._transport, mailbox).run(wanted)
 
     def create_folder(self, mailbox: str, parent: str | None, name: str, kind: str) -> SourceFolder:
         return self._writer.create_folder(mailbox, parent, name, kind)

@@ -13,22 +13,18 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from backups.sources.addresses import is_loopback, root_url, tls_context
 from backups.sources.errors import CursorExpired, Retry, SourceError, Throttled, Unavailable
 from backups.sources.graph.problems import (
     BrokenAnswer,
     Problem,
     lasting_error,
     read_problem,
-    retry_after,
 )
-from backups.sources.graph.settings import (
-    GraphSettings,
-    Patience,
-    is_loopback,
-    root_url,
-    tls_context,
-)
-from backups.sources.graph.tokens import Tokens
+from backups.sources.graph.settings import GraphSettings, Patience
+from backups.sources.packs import TooMuch
+from backups.sources.times import retry_after
+from backups.sources.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +34,6 @@ JsonObject = dict[str, object]
 VERSION = "/v1.0"
 _TIMEOUT = httpx.Timeout(300.0, connect=15.0)
 _LIMITS = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=30.0)
-
-
-class TooMuch(Exception):
-    """The answer to this call does not fit or does not come in time; ask for less at once."""
 
 
 class _HideSecrets(logging.Filter):
@@ -119,7 +111,7 @@ class Transport:
         self._root = root_url(settings.graph_url)
         self._patience = patience
         self._counting = threading.Lock()
-        self._tokens = Tokens(settings)
+        self._tokens = Tokens(settings.sign_in)
         self._client = httpx.Client(
             verify=tls_context(settings.trust_pem),
             timeout=_TIMEOUT,

@@ -7,18 +7,13 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import httpx
 import msal
 
+from backups.sources.addresses import is_loopback, root_url, tls_context
 from backups.sources.errors import NotPermitted, Unavailable
-from backups.sources.graph.settings import (
-    PUBLIC_AUTHORITIES,
-    GraphSettings,
-    is_loopback,
-    root_url,
-    tls_context,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +21,34 @@ _TIMEOUT_SECONDS = 30.0
 _PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
 
 
+PUBLIC_AUTHORITIES = frozenset(
+    {
+        "login.microsoftonline.com",
+        "login.microsoftonline.us",
+        "login.partner.microsoftonline.cn",
+    }
+)
+"""Hosts that msal knows; another host is one of a test or of a private cloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """An application of a directory and its certificate. ``resource`` is the https root of what a
+    token is for; ``trust_pem`` replaces the public roots."""
+
+    authority: str
+    resource: str
+    directory: str
+    client_id: str
+    certificate_pem: str
+    private_key_pem: str = field(repr=False)
+    trust_pem: str | None = None
+
+
 class _HttpClient:
     """What msal wants of an HTTP client, by httpx with the organization's trust."""
 
-    def __init__(self, settings: GraphSettings) -> None:
+    def __init__(self, settings: SignIn) -> None:
         self._client = httpx.Client(
             verify=tls_context(settings.trust_pem),
             timeout=_TIMEOUT_SECONDS,
@@ -67,7 +86,7 @@ class _HttpClient:
 class Tokens:
     """The access token of one application in one directory, renewed as it expires."""
 
-    def __init__(self, settings: GraphSettings) -> None:
+    def __init__(self, settings: SignIn) -> None:
         self._settings = settings
         self._http = _HttpClient(settings)
         self._lock = threading.Lock()
@@ -88,7 +107,7 @@ class Tokens:
         self._http.close()
 
     def _sign_in(self) -> str:
-        scope = f"{root_url(self._settings.graph_url)}/.default"
+        scope = f"{root_url(self._settings.resource)}/.default"
         try:
             if self._application is None:
                 self._application = self._make_application()
