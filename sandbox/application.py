@@ -1,14 +1,18 @@
-"""All pages of the sandbox: the token endpoint, Graph and import URLs, with faults in between."""
+"""All pages of the sandbox: token endpoint, Graph, import URLs and EWS, with faults in between."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
-from sandbox.faults import Faults, Kind, status_error, truncated
+from sandbox.ews import EWS_PATH, Ews
+from sandbox.faults import Fault, Faults, Kind, status_error, truncated
 from sandbox.graph import Graph
 from sandbox.http import HttpError, Request, Response, error_response
 from sandbox.store import Store
 from sandbox.tokens import Authority
+
+Page = Callable[[Fault | None], Response]
 
 logger = logging.getLogger(__name__)
 
@@ -20,15 +24,25 @@ class Application:
         self.authority = Authority(store)
         self._faults = faults
         self._graph = Graph(store, self.authority, faults)
+        self._ews = Ews(store, self.authority, faults)
 
     def answer(self, request: Request) -> Response:
+        try:
+            page = self._page(request)
+        except HttpError as error:
+            return error_response(error)
+        if isinstance(page, Response):
+            return page
+        return self._answer(request, page)
+
+    def _answer(self, request: Request, page: Page) -> Response:
         fault = self._faults.strike(request)
         try:
             if fault and fault.kind is Kind.RESET:
                 return Response(reset=True)
             if fault and fault.kind is Kind.STATUS:
                 raise status_error(fault)
-            response = self._route(request)
+            response = page(fault)
         except HttpError as error:
             response = error_response(error)
         logger.info("%s %s %d", request.method, request.path, response.status)
@@ -37,6 +51,16 @@ class Application:
         if fault and fault.kind is Kind.TRUNCATED:
             return truncated(response)
         return response
+
+    def _page(self, request: Request) -> Page | Response:
+        """What answers a request. A challenge to sign in comes before any fault: the handshake of
+        NTLM is not counted."""
+        if tuple(segment.lower() for segment in request.segments) == EWS_PATH:
+            caller = self._ews.caller(request)
+            if isinstance(caller, Response):
+                return caller
+            return lambda fault: self._ews.answer(request, caller, fault)
+        return lambda fault: self._route(request)
 
     def _route(self, request: Request) -> Response:
         match (request.method, request.segments):

@@ -7,7 +7,7 @@ import json
 from sandbox import identifiers
 from sandbox.database import Database, log
 from sandbox.mailboxes import add_born_folders
-from sandbox.records import Application, Conflict, Directory, User
+from sandbox.records import WELL_KNOWN_FOLDERS, Application, Conflict, Directory, User
 
 _USERS = (
     "SELECT users.number, users.directory, users.id, users.address, users.name, users.mailbox,"
@@ -73,7 +73,7 @@ class Directories:
                 raise Conflict(f"{address} is taken")
             if mailbox:
                 db.execute("INSERT INTO mailboxes VALUES (?, ?, ?)", (mailbox, directory, kind))
-                add_born_folders(db, mailbox)
+                add_born_folders(db, mailbox, WELL_KNOWN_FOLDERS)
             db.execute(
                 "INSERT INTO users (directory, id, address, name, mailbox) VALUES (?, ?, ?, ?, ?)",
                 (directory, identity, address, name, mailbox),
@@ -86,11 +86,13 @@ class Directories:
         user = self.user(key)
         with self.database.write() as db:
             db.execute("DELETE FROM users WHERE id = ?", (user.id,))
-            if user.mailbox:
-                db.execute("DELETE FROM import_sessions WHERE mailbox = ?", (user.mailbox,))
-                db.execute("DELETE FROM items WHERE mailbox = ?", (user.mailbox,))
-                db.execute("DELETE FROM folders WHERE mailbox = ?", (user.mailbox,))
-                db.execute("DELETE FROM mailboxes WHERE id = ?", (user.mailbox,))
+            query = "SELECT archive FROM archives WHERE mailbox = ?"
+            archives = [row["archive"] for row in db.execute(query, (user.mailbox,)).fetchall()]
+            db.execute("DELETE FROM archives WHERE mailbox = ?", (user.mailbox,))
+            for mailbox in filter(None, (user.mailbox, *archives)):
+                for table in ("import_sessions", "server_mailboxes", "items", "folders"):
+                    db.execute(f"DELETE FROM {table} WHERE mailbox = ?", (mailbox,))  # noqa: S608
+                db.execute("DELETE FROM mailboxes WHERE id = ?", (mailbox,))
             log(db, f"users:{user.directory}", user.id)
 
     def user(self, key: str) -> User:

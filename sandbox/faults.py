@@ -52,7 +52,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``path`` is a regular expression, searched for in ``METHOD /decoded/path``; ``after`` is
+    """``path`` is a regular expression, searched for in ``Request.name``; ``after`` is
     how many matching requests pass unharmed first. ``item`` narrows a fault of an item to one
     id or internet message id; without it every item of the answer is struck."""
 
@@ -108,7 +108,7 @@ class Faults:
 
     def strike(self, request: Request) -> Fault | None:
         """The fault that this request runs into, if any, other than those of an item."""
-        where = f"{request.method} /{'/'.join(request.segments)}"
+        where = request.name
         with self._lock:
             for fault, left in self._waiting:
                 if fault.kind not in ITEM_KINDS and re.search(fault.path, where):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,9 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 JsonObject = Mapping[str, object]
+
+_OPERATION = re.compile(rb"<(?:\w+:)?Body\b[^>]*>\s*<(?:\w+:)?(\w+)")
+_HEAD = 64 * 1024
 
 
 class HttpError(Exception):
@@ -25,6 +29,14 @@ class HttpError(Exception):
         self.headers = dict(headers or {})
 
 
+@dataclass(slots=True)
+class Connection:
+    """What NTLM keeps of one connection: the bytes it challenged with, and who proved to be."""
+
+    challenge: bytes = b""
+    account: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     method: str
@@ -32,6 +44,7 @@ class Request:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes = b""
+    connection: Connection = field(default_factory=Connection)
 
     @property
     def path(self) -> str:
@@ -48,6 +61,13 @@ class Request:
         """Names in lower case: OData's are case-insensitive."""
         pairs = parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
         return {name.lower(): value for name, value in pairs}
+
+    @property
+    def name(self) -> str:
+        """``METHOD /decoded/path``, with the operation's name behind it in a call of SOAP."""
+        where = f"{self.method} /{'/'.join(self.segments)}"
+        found = _OPERATION.search(self.body, 0, _HEAD) if self.body.startswith(b"<") else None
+        return f"{where} {found[1].decode('ascii')}" if found else where
 
     @property
     def base_url(self) -> str:

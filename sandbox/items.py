@@ -62,7 +62,9 @@ def folder_for(store: Store, mailbox: str, home: tuple[str, str]) -> str:
     return store.add_folder(mailbox, "msgfolderroot", name, container_class).id
 
 
-def as_imported(payload: bytes, moment: datetime) -> NewItem:
+def as_imported(
+    payload: bytes, moment: datetime, build: tuple[int, int, int] = SERVER_BUILD
+) -> NewItem:
     """What a server keeps of an imported stream: its own build, dates and ids in it.
 
     Raises StreamError for a stream that a server would refuse.
@@ -73,4 +75,4 @@ def as_imported(payload: bytes, moment: datetime) -> NewItem:
     item.properties += [Property.of(number, TIME, moment) for number in _DATES]
     change_key = uuid.uuid4().bytes_le + secrets.token_bytes(_COUNTER_BYTES)
     item.properties.append(Property.of(_CHANGE_KEY, BINARY, change_key))
-    return from_stream(write_item(item, build=SERVER_BUILD), moment)
+    return from_stream(write_item(item, build=build), moment)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from sandbox import identifiers
 from sandbox.database import Database, log, next_sequence
-from sandbox.records import WELL_KNOWN_FOLDERS, Conflict, Folder, Item, NewItem, NotFound
+from sandbox.records import BornFolders, Conflict, Folder, Item, NewItem, NotFound
 
 _ITEMS = (
     "SELECT number, mailbox, folder, id, change_key, item_class, size, created_at, modified_at,"
@@ -81,11 +81,18 @@ class Mailboxes:
     def add_item(self, mailbox: str, folder: str, item: NewItem) -> Item:
         return self.add_items(mailbox, folder, [item])[0]
 
-    def replace_item(self, mailbox: str, item: str, change_key: str, new: NewItem) -> Item:
-        """Overwrite an item, which keeps its id. Raises Conflict on an old change key."""
+    def replace_item(
+        self, mailbox: str, item: str, change_key: str, new: NewItem, *, read_only: bool = False
+    ) -> Item:
+        """Overwrite an item, which keeps its id. Raises Conflict on an old change key.
+
+        ``read_only``: only the mark that it was read is another.
+        """
         old = self.item(mailbox, item)
         with self.database.write() as db:
             sequence = log(db, f"items:{old.folder}", item)
+            if read_only:
+                db.execute("INSERT INTO read_changes VALUES (?)", (sequence,))
             updated = db.execute(
                 "UPDATE items SET change_key = ?, item_class = ?, size = ?, modified_at = ?,"
                 " message_id = ?, payload = ? WHERE id = ? AND change_key = ?",
@@ -140,6 +147,14 @@ class Mailboxes:
             else:
                 _move_item(db, old, deletions.id)
 
+    def move_item(self, mailbox: str, item: str, folder: str) -> Item:
+        """Put an item into another folder (id or well-known name), where it gets a new id."""
+        old = self.item(mailbox, item)
+        target = self.folder(mailbox, folder)
+        with self.database.write() as db:
+            identity = _move_item(db, old, target.id)
+        return self.item(mailbox, identity)
+
     def open_import_session(self, mailbox: str, expires_at: int) -> str:
         """A session's token; ``expires_at`` in seconds since 1970."""
         token = secrets.token_urlsafe(32)
@@ -154,10 +169,10 @@ class Mailboxes:
         return str(row["mailbox"]), int(row["expires_at"])
 
 
-def add_born_folders(db: sqlite3.Connection, mailbox: str) -> None:
+def add_born_folders(db: sqlite3.Connection, mailbox: str, born: BornFolders) -> None:
     """The folders that a new mailbox has."""
     ids: dict[str | None, str | None] = {None: None}
-    for name, well_known, container_class, parent in WELL_KNOWN_FOLDERS:
+    for name, well_known, container_class, parent in born:
         ids[well_known] = _insert_folder(
             db, mailbox, ids[parent], name, container_class, well_known
         )
@@ -204,7 +219,7 @@ def _insert_item(db: sqlite3.Connection, mailbox: str, folder: str, new: NewItem
     return Item(cursor.lastrowid or 0, *row)
 
 
-def _move_item(db: sqlite3.Connection, old: Item, folder: str) -> None:
+def _move_item(db: sqlite3.Connection, old: Item, folder: str) -> str:
     log(db, f"items:{old.folder}", old.id)
     identity = identifiers.item_id(old.mailbox, next_sequence(db))
     sequence = log(db, f"items:{folder}", identity)
@@ -212,3 +227,4 @@ def _move_item(db: sqlite3.Connection, old: Item, folder: str) -> None:
         "UPDATE items SET folder = ?, id = ?, change_key = ? WHERE id = ?",
         (folder, identity, identifiers.change_key(identity, sequence), old.id),
     )
+    return identity

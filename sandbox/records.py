@@ -31,6 +31,16 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerAccount:
+    """A name and password at an organization's own server; ``impersonates`` is the right to."""
+
+    directory: str
+    name: str
+    password: str
+    impersonates: bool
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     number: int
     directory: str
@@ -84,12 +94,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Change:
+    """``read_only``: the item was marked as read or unread, nothing else."""
+
     sequence: int
     id: str
+    read_only: bool
 
 
-WELL_KNOWN_FOLDERS: tuple[tuple[str, str, str, str | None], ...] = (
-    # name, well-known name, container class, well-known name of the parent
+BornFolders = tuple[tuple[str, str, str, str | None], ...]
+"""Of each folder: name, well-known name, container class, well-known name of the parent."""
+
+WELL_KNOWN_FOLDERS: BornFolders = (
     ("Top of Information Store", "msgfolderroot", "", None),
     ("Inbox", "inbox", "IPF.Note", "msgfolderroot"),
     ("Drafts", "drafts", "IPF.Note", "msgfolderroot"),
@@ -103,5 +118,13 @@ WELL_KNOWN_FOLDERS: tuple[tuple[str, str, str, str | None], ...] = (
     ("Deletions", "recoverableitemsdeletions", "IPF.Note", "recoverableitemsroot"),
 )
 """The folders every mailbox is born with. The two roots are never listed by Graph."""
+
+ARCHIVE_FOLDERS: BornFolders = (
+    ("Top of Information Store", "msgfolderroot", "", None),
+    ("Deleted Items", "deleteditems", "IPF.Note", "msgfolderroot"),
+    ("Recoverable Items", "recoverableitemsroot", "", None),
+    ("Deletions", "recoverableitemsdeletions", "IPF.Note", "recoverableitemsroot"),
+)
+PUBLIC_FOLDERS: BornFolders = (("IPM_SUBTREE", "publicfoldersroot", "", None),)
 
 ROOTS = frozenset({"msgfolderroot", "recoverableitemsroot"})

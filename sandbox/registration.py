@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from dataclasses import dataclass
 
 from sandbox.certificate import make_application_certificate
-from sandbox.records import Application
+from sandbox.records import Application, ServerAccount
 from sandbox.store import Store
 
 BACKUP_ROLES = (
@@ -37,6 +38,16 @@ class Registration:
     trust_pem: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ServerRegistration:
+    """How to reach an organization's Exchange Server: Basic and NTLM take the same account."""
+
+    ews_url: str
+    user_name: str
+    password: str
+    trust_pem: str | None
+
+
 def register(
     store: Store,
     directory: str,
@@ -55,3 +66,16 @@ def register(
     client_id = str(uuid.uuid4())
     store.put_application(Application(found.id, client_id, name, certificate, roles))
     return Registration(url, url, found.id, client_id, certificate, key, trust_pem)
+
+
+def register_server_account(
+    store: Store, directory: str, name: str, *, impersonates: bool = True, password: str = ""
+) -> ServerAccount:
+    """An account at the server of a directory (id or domain), with a password made for it.
+
+    ``impersonates``: it has the role ApplicationImpersonation. Raises NotFound.
+    """
+    found = store.directory(directory)
+    account = ServerAccount(found.id, name, password or secrets.token_urlsafe(18), impersonates)
+    store.put_server_account(account)
+    return account

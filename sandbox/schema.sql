@@ -79,3 +79,33 @@ CREATE TABLE IF NOT EXISTS import_sessions (
     mailbox TEXT NOT NULL REFERENCES mailboxes (id),
     expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Mailboxes that an Exchange Server of the organization holds; all others are in the cloud.
+CREATE TABLE IF NOT EXISTS server_mailboxes (
+    mailbox TEXT PRIMARY KEY REFERENCES mailboxes (id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS archives (
+    mailbox TEXT PRIMARY KEY REFERENCES mailboxes (id),
+    archive TEXT NOT NULL UNIQUE REFERENCES mailboxes (id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS public_folders (
+    directory TEXT PRIMARY KEY REFERENCES directories (id),
+    mailbox TEXT NOT NULL UNIQUE REFERENCES mailboxes (id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS server_accounts (
+    directory TEXT NOT NULL REFERENCES directories (id),
+    name TEXT NOT NULL COLLATE NOCASE,
+    password TEXT NOT NULL,
+    impersonates INTEGER NOT NULL,  -- has the role ApplicationImpersonation
+    PRIMARY KEY (directory, name)
+) WITHOUT ROWID;
+
+-- Those changes of items that only marked them as read or unread.
+CREATE TABLE IF NOT EXISTS read_changes (
+    sequence INTEGER PRIMARY KEY REFERENCES changes (sequence)
+);
+-- Whether an item that changed is new to whoever holds an older state.
+CREATE INDEX IF NOT EXISTS change_id ON changes (scope, id, sequence);

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from sandbox.http import HttpError, Request, Response, error_response
+from sandbox.http import Connection, HttpError, Request, Response, error_response
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,10 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 64 * 1024
     server: TlsServer
 
+    def setup(self) -> None:
+        super().setup()
+        self._known = Connection()
+
     def _answer(self) -> None:
         try:
             body = self._read_body()
@@ -76,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(error_response(error))
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, body)
+        request = Request(self.command, self.path, headers, body, self._known)
         try:
             response = self.server.page(request)
         except Exception:

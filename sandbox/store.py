@@ -7,16 +7,17 @@ enumeration pages through the rows by number, later rounds through the log by se
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sandbox.database import Database
 from sandbox.directories import Directories
 from sandbox.mailboxes import Mailboxes
 from sandbox.records import Change
+from sandbox.servers import Servers
 
 
-class Store(Directories, Mailboxes):
+class Store(Directories, Mailboxes, Servers):
     """Safe to use from threads and processes at once. ``path`` is created when missing."""
 
     def __init__(self, path: Path | str) -> None:
@@ -45,10 +46,19 @@ class Store(Directories, Mailboxes):
 
     def changes(self, scope: str, after: int, limit: int) -> list[Change]:
         query = (
-            "SELECT sequence, id FROM changes WHERE scope = ? AND sequence > ?"
-            " ORDER BY sequence LIMIT ?"
+            "SELECT changes.sequence, id, read_changes.sequence IS NOT NULL AS read_only"
+            " FROM changes LEFT JOIN read_changes USING (sequence)"
+            " WHERE scope = ? AND changes.sequence > ? ORDER BY changes.sequence LIMIT ?"
         )
-        return [Change(**row) for row in self.database.rows(query, scope, after, limit)]
+        rows = self.database.rows(query, scope, after, limit)
+        return [Change(row["sequence"], row["id"], bool(row["read_only"])) for row in rows]
+
+    def first_changes(self, scope: str, ids: Sequence[str]) -> dict[str, int]:
+        """When each id was first seen in a scope, as the sequence of that change."""
+        marks = ", ".join("?" * len(ids))
+        where = f"WHERE scope = ? AND id IN ({marks}) GROUP BY id"
+        query = f"SELECT id, min(sequence) AS first FROM changes {where}"  # noqa: S608
+        return {str(row["id"]): int(row["first"]) for row in self.database.rows(query, scope, *ids)}
 
     def counts(self) -> Iterator[tuple[str, str, int, int]]:
         """(domain, address, items, bytes) of each mailbox."""

@@ -13,7 +13,13 @@ from sandbox.certificate import server_context, trust_pem
 from sandbox.faults import Faults
 from sandbox.items import from_mail
 from sandbox.records import Directory, Item, User
-from sandbox.registration import ALL_ROLES, Registration, register
+from sandbox.registration import (
+    ALL_ROLES,
+    Registration,
+    ServerRegistration,
+    register,
+    register_server_account,
+)
 from sandbox.server import TlsServer
 from sandbox.store import Store
 
@@ -69,6 +75,10 @@ class Sandbox:
         return self.url
 
     @property
+    def ews_url(self) -> str:
+        return f"{self.url}/EWS/Exchange.asmx"
+
+    @property
     def authority(self) -> str:
         return self.url
 
@@ -80,11 +90,44 @@ class Sandbox:
         """A fresh application in an organization, with what a client needs to connect as it."""
         return register(self.store, domain, url=self.url, trust_pem=self.trust_pem, roles=roles)
 
-    def add_mailbox(self, address: str, name: str = "", kind: str = "user") -> User:
-        """A mailbox of the organization that has the address's domain; created when missing."""
+    def register_server_account(
+        self, domain: str, name: str = "stowage", *, impersonates: bool = True
+    ) -> ServerRegistration:
+        """An account at an organization's own Exchange Server, and how to reach it as that."""
+        account = register_server_account(self.store, domain, name, impersonates=impersonates)
+        return ServerRegistration(
+            self.ews_url, f"{name}@{domain}", account.password, self.trust_pem
+        )
+
+    def add_mailbox(
+        self, address: str, name: str = "", kind: str = "user", *, on_server: bool = False
+    ) -> User:
+        """A mailbox of the organization that has the address's domain; created when missing.
+
+        ``on_server``: on the organization's own Exchange Server, which only EWS reaches.
+        """
         local, _, domain = address.partition("@")
         directory = self.add_organization(domain)
-        return self.store.add_user(directory.id, address, name or local.title(), kind)
+        user = self.store.add_user(directory.id, address, name or local.title(), kind)
+        if on_server and user.mailbox:
+            self.store.move_mailbox(user.mailbox, to_server=True)
+        return user
+
+    def add_archive(self, address: str) -> str:
+        """The mailbox id of a new archive of somebody; in the cloud or on the server as theirs."""
+        return self.store.add_archive(self.store.user(address))
+
+    def add_public_folders(self, domain: str) -> str:
+        """The mailbox id of an organization's public folders, on its server."""
+        return self.store.add_public_folders(self.add_organization(domain).id)
+
+    def move_mailbox(self, address: str, *, to_server: bool) -> None:
+        """Move a mailbox and its archive to the server, or to the cloud."""
+        self.store.move_mailbox(self.store.user(address).mailbox or "", to_server=to_server)
+
+    def set_bulk_transfer(self, domain: str, *, supported: bool) -> None:
+        """Whether the organization's server knows ExportItems and UploadItems; it does at first."""
+        self.store.set_bulk_transfer(self.add_organization(domain).id, supported=supported)
 
     def add_mail(self, address: str, folder: str, raw_mime: bytes) -> Item:
         """Put a message into a folder, given by path (``Inbox/Projects``) or well-known name."""

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from sandbox.certificate import make_application_certificate
 from sandbox.registration import ALL_ROLES, Registration
 from sandbox.testing import Sandbox
+from tests.sandbox.ews import Schema, Server
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -114,3 +115,18 @@ def exchange() -> Iterator[Exchange]:
         with client_for(sandbox) as client:
             client.headers["Authorization"] = f"Bearer {sign_in(client, registration)}"
             yield Exchange(sandbox, client, registration, user.mailbox)
+
+
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    return Schema()
+
+
+@pytest.fixture
+def server(schema: Schema) -> Iterator[Server]:
+    with Sandbox() as sandbox:
+        sandbox.add_mailbox("anna@acme.example", "Anna Berg", on_server=True)
+        account = sandbox.register_server_account("acme.example")
+        with client_for(sandbox) as client:
+            client.auth = (account.user_name, account.password)
+            yield Server(sandbox, client, account, schema)

@@ -1,0 +1,157 @@
+"""One call of an operation: as whom, in which mailboxes, and how folders and items are named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from sandbox import identifiers
+from sandbox.ews.errors import EwsError, SoapFault, error_message
+from sandbox.ews.ids import Reference, mailbox_guid, read_id
+from sandbox.ews.xml import child, local_name, messages, text_of
+from sandbox.faults import Fault, Faults
+from sandbox.records import ROOTS, Folder, Item, NotFound, User
+from sandbox.store import Store
+
+PUBLIC_ROOT = "publicfoldersroot"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``user`` is who the request acts as: the impersonated person or the account itself.
+
+    ``fault`` is what the whole request runs into, if it is one that its handler carries out.
+    """
+
+    operation: Element
+    store: Store
+    faults: Faults
+    fault: Fault | None
+    directory: str
+    user: User
+
+    @property
+    def name(self) -> str:
+        return local_name(self.operation)
+
+    @property
+    def mailbox(self) -> str:
+        return self.user.mailbox or ""
+
+    def required(self, name: str) -> Element:
+        """A child of the operation. Raises SoapFault ErrorSchemaValidation without it."""
+        found = child(self.operation, name)
+        if found is None:
+            message = f"The request failed schema validation: {self.name} needs {name}."
+            raise SoapFault("ErrorSchemaValidation", message)
+        return found
+
+    def is_public(self, mailbox: str) -> bool:
+        return mailbox == self.store.public_folders_of(self.directory)
+
+    def archive(self) -> str | None:
+        return self.store.archive_of(self.mailbox)
+
+    def folder(self, named: Element) -> Folder:
+        """The folder of a FolderId or DistinguishedFolderId. Raises EwsError."""
+        try:
+            if local_name(named) == "DistinguishedFolderId":
+                self._check_owner(named)
+                return self._distinguished(named.get("Id", ""))
+            mailbox, identity = self._own(read_id(named.get("Id", "")))
+            if identity == root_id(mailbox):
+                return root_of(mailbox)
+            return self.store.folder(mailbox, identity)
+        except NotFound:
+            raise EwsError("ErrorFolderNotFound") from None
+
+    def item(self, named: Element) -> Item:
+        """The item of an ItemId. Raises EwsError."""
+        mailbox, identity = self._own(read_id(named.get("Id", "")))
+        try:
+            return self.store.item(mailbox, identity)
+        except NotFound:
+            raise EwsError("ErrorItemNotFound") from None
+
+    def below(self, folder: Folder) -> list[Folder]:
+        """Everything under a folder, parents before children."""
+        listed = self.store.folders(folder.mailbox)
+        if folder.number == 0:
+            return listed
+        inside = {folder.id}
+        found = []
+        for one in listed:
+            if one.parent in inside:
+                inside.add(one.id)
+                found.append(one)
+        return found
+
+    def _distinguished(self, name: str) -> Folder:
+        if name == PUBLIC_ROOT:
+            public = self.store.public_folders_of(self.directory)
+            if public is None:
+                raise EwsError("ErrorNoPublicFolderServerAvailable", "There is no public folder.")
+            return self.store.folder(public, name)
+        mailbox, key = self.mailbox, name
+        if name.startswith("archive") and name != "archive":
+            mailbox, key = self.archive() or "", name.removeprefix("archive")
+        if mailbox and key == "root":
+            return root_of(mailbox)
+        return self.store.folder(mailbox, key)
+
+    def _check_owner(self, named: Element) -> None:
+        owner = child(named, "Mailbox")
+        address = text_of(owner, "EmailAddress") if owner is not None else ""
+        if address and address.lower() != self.user.address.lower():
+            raise EwsError("ErrorAccessDenied")
+
+    def _own(self, reference: Reference) -> tuple[str, str]:
+        """(mailbox, the store's id). Nobody else's mailbox can be reached with an id."""
+        public = self.store.public_folders_of(self.directory)
+        for mailbox in filter(None, (self.mailbox, self.archive(), public)):
+            if mailbox_guid(mailbox) == reference.guid:
+                return mailbox, reference.id
+        raise EwsError("ErrorAccessDenied")
+
+
+def root_id(mailbox: str) -> str:
+    """The id of the folder above all; the store does not hold it."""
+    return identifiers.folder_id(mailbox, 0)
+
+
+def root_of(mailbox: str) -> Folder:
+    """The folder above Top of Information Store and Recoverable Items."""
+    return Folder(0, mailbox, root_id(mailbox), None, "root", "", "root", 0, len(ROOTS))
+
+
+def parent_of(folder: Folder) -> str:
+    """The id of a folder's parent as EWS shows it: of the roots, the folder above all."""
+    return folder.parent or root_id(folder.mailbox)
+
+
+def each(call: Call, elements: Element, answer: Callable[[Element], Element]) -> Element:
+    """The whole answer to a request of several parts: one message each, errors among them."""
+    found = messages("ResponseMessages")
+    for element in elements:
+        try:
+            found.append(answer(element))
+        except EwsError as error:
+            if isinstance(error, SoapFault):
+                raise
+            found.append(error_message(call.name, error, *_empty(call.name)))
+    return messages(f"{call.name}Response", found)
+
+
+def single_error(call: Call, error: EwsError) -> Element:
+    """The whole answer when what goes wrong is not of one part."""
+    message = error_message(call.name, error, *_empty(call.name))
+    return messages(f"{call.name}Response", messages("ResponseMessages", message))
+
+
+_WITH_ITEMS = frozenset({"GetItem", "CreateItem", "UpdateItem", "MoveItem", "CopyItem"})
+
+
+def _empty(operation: str) -> list[Element]:
+    """What the schema wants in an answer even when it is an error."""
+    return [messages("Items")] if operation in _WITH_ITEMS else []

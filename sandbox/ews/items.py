@@ -1,0 +1,53 @@
+"""Items: found in a folder, and shown one by one."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+from sandbox.ews.call import Call, each
+from sandbox.ews.errors import success_message
+from sandbox.ews.facts import Facts
+from sandbox.ews.restriction import holds
+from sandbox.ews.shapes import read_shape
+from sandbox.ews.xml import child, messages, types
+
+MAX_FOUND = 1000
+"""EWSFindCountLimit of the default throttling policy."""
+
+
+def get_item(call: Call) -> Element:
+    shape = read_shape(call.required("ItemShape"), listing=False)
+
+    def answer(named: Element) -> Element:
+        facts = Facts(call.store, call.item(named))
+        return success_message(call.name, messages("Items", shape.element(facts)))
+
+    return each(call, call.required("ItemIds"), answer)
+
+
+def find_item(call: Call) -> Element:
+    """A page of the items of a folder, oldest in the store first."""
+    shape = read_shape(call.required("ItemShape"), listing=True)
+    restriction = child(call.operation, "Restriction")
+    view = child(call.operation, "IndexedPageItemView")
+    start = int(view.get("Offset", "0")) if view is not None else 0
+    size = min(int(view.get("MaxEntriesReturned", MAX_FOUND)) if view is not None else MAX_FOUND,
+               MAX_FOUND)  # fmt: skip
+
+    def answer(named: Element) -> Element:
+        found = [Facts(call.store, item) for item in call.store.items(call.folder(named).id)]
+        if restriction is not None:
+            found = [facts for facts in found if holds(restriction, facts)]
+        shown = found[start : start + size]
+        reached = start + len(shown)
+        paging = {} if view is None else {"IndexedPagingOffset": str(reached)}
+        root = messages(
+            "RootFolder",
+            types("Items", *(shape.element(facts) for facts in shown)),
+            TotalItemsInView=str(len(found)),
+            IncludesLastItemInRange=str(reached >= len(found)).lower(),
+            **paging,
+        )
+        return success_message(call.name, root)
+
+    return each(call, call.required("ParentFolderIds"), answer)

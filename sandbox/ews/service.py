@@ -1,0 +1,147 @@
+"""Exchange.asmx: envelopes in and out, who acts for whom, and which operation does what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from sandbox.ews import folders, items, names, transfer, writing
+from sandbox.ews.call import Call, single_error
+from sandbox.ews.errors import EwsError, SoapFault
+from sandbox.ews.sign_in import Refused, ServerCaller, SignIn
+from sandbox.ews.sync import States, sync_folder_hierarchy, sync_folder_items
+from sandbox.ews.xml import XmlError, child, local_name, parse, soap, text_of, to_bytes, types
+from sandbox.faults import Fault, Faults
+from sandbox.http import Request, Response
+from sandbox.records import NotFound, User
+from sandbox.store import Store
+from sandbox.tokens import Authority
+
+EWS_PATH = ("ews", "exchange.asmx")
+_OPERATIONS: dict[str, Callable[[Call], Element]] = {
+    "GetFolder": folders.get_folder,
+    "FindFolder": folders.find_folder,
+    "CreateFolder": folders.create_folder,
+    "DeleteFolder": folders.delete_folder,
+    "FindItem": items.find_item,
+    "GetItem": items.get_item,
+    "CreateItem": writing.create_item,
+    "UpdateItem": writing.update_item,
+    "DeleteItem": writing.delete_item,
+    "MoveItem": writing.move_item,
+    "ResolveNames": names.resolve_names,
+}
+_BULK: dict[str, Callable[[Call], Element]] = {
+    "ExportItems": transfer.export_items,
+    "UploadItems": transfer.upload_items,
+}
+"""What servers before 2010 SP1, and servers that are not Exchange, do not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    major: int
+    minor: int
+    build: int
+    name: str
+
+
+_NEW = _Version(*transfer.SERVER_BUILD, "V2017_07_11")
+_OLD = _Version(14, 0, 639, "Exchange2010")
+
+
+class Ews:
+    """Answers calls of Exchange.asmx. What goes wrong is a SOAP fault or an error in an answer."""
+
+    def __init__(self, store: Store, authority: Authority, faults: Faults) -> None:
+        self._store = store
+        self._faults = faults
+        self._sign_in = SignIn(store, authority)
+        self._states = States(store.secret("sync state key"))
+
+    def caller(self, request: Request) -> ServerCaller | Response:
+        """Who calls, or the answer that says how to sign in."""
+        try:
+            return self._sign_in.caller(request)
+        except Refused as refused:
+            return refused.response
+
+    def answer(self, request: Request, caller: ServerCaller, fault: Fault | None) -> Response:
+        version = _NEW if self._store.has_bulk_transfer(caller.directory) else _OLD
+        try:
+            body = self._called(request, caller, fault)
+        except SoapFault as error:
+            return _envelope(error.to_element(), version, 500)
+        return _envelope(body, version)
+
+    def _called(self, request: Request, caller: ServerCaller, fault: Fault | None) -> Element:
+        header, operation = _read(request.body)
+        user = self._acting(header, caller)
+        call = Call(operation, self._store, self._faults, fault, caller.directory, user)
+        match call.name:
+            case "SyncFolderHierarchy":
+                return sync_folder_hierarchy(call, self._states)
+            case "SyncFolderItems":
+                return sync_folder_items(call, self._states)
+        handlers = dict(_OPERATIONS)
+        if self._store.has_bulk_transfer(caller.directory):
+            handlers |= _BULK
+        if call.name not in handlers:
+            raise SoapFault("ErrorInvalidOperation", f"The operation {call.name} is not known.")
+        try:
+            return handlers[call.name](call)
+        except SoapFault:
+            raise
+        except EwsError as error:
+            # The request as a whole names what is not there, such as the folder to save into.
+            return single_error(call, error)
+
+    def _acting(self, header: Element | None, caller: ServerCaller) -> User:
+        """Whose mailbox the request is about. Raises SoapFault."""
+        address = _impersonated(header)
+        if address and not caller.impersonates and address.lower() != caller.address.lower():
+            raise SoapFault("ErrorImpersonateUserDenied")
+        try:
+            user = self._store.user(address or caller.address)
+        except NotFound:
+            raise SoapFault("ErrorNonExistentMailbox") from None
+        if user.directory != caller.directory:
+            raise SoapFault("ErrorImpersonateUserDenied")
+        if user.mailbox is None or not self._store.is_on_server(user.mailbox):
+            raise SoapFault("ErrorNonExistentMailbox")
+        return user
+
+
+def _impersonated(header: Element | None) -> str:
+    found = child(header, "ExchangeImpersonation") if header is not None else None
+    who = child(found, "ConnectingSID") if found is not None else None
+    if who is None:
+        return ""
+    address = text_of(who, "PrimarySmtpAddress") or text_of(who, "SmtpAddress")
+    return address or text_of(who, "PrincipalName")
+
+
+def _read(body: bytes) -> tuple[Element | None, Element]:
+    """(header, operation) of an envelope. Raises SoapFault."""
+    try:
+        envelope = parse(body)
+    except XmlError as error:
+        raise SoapFault("ErrorSchemaValidation", str(error)) from error
+    content = child(envelope, "Body")
+    if local_name(envelope) != "Envelope" or content is None or not len(content):
+        raise SoapFault("ErrorSchemaValidation", "The request is no SOAP envelope with a body.")
+    return child(envelope, "Header"), content[0]
+
+
+def _envelope(body: Element, version: _Version, status: int = 200) -> Response:
+    info = types(
+        "ServerVersionInfo",
+        MajorVersion=str(version.major),
+        MinorVersion=str(version.minor),
+        MajorBuildNumber=str(version.build),
+        MinorBuildNumber="4",
+        Version=version.name,
+    )
+    content = to_bytes(soap("Envelope", soap("Header", info), soap("Body", body)))
+    return Response(status, [content], {"Content-Type": "text/xml; charset=utf-8"})

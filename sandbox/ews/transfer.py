@@ -1,0 +1,94 @@
+"""ExportItems and UploadItems: items as streams (MS-OXWSBTRF)."""
+
+from __future__ import annotations
+
+import binascii
+from datetime import UTC, datetime
+from xml.etree.ElementTree import Element
+
+import pybase64
+
+from backups.streams import StreamError
+from sandbox.ews.call import Call, each
+from sandbox.ews.errors import EwsError, success_message
+from sandbox.ews.facts import item_id
+from sandbox.ews.ids import read_change_key
+from sandbox.ews.xml import child, messages, text_of
+from sandbox.faults import Kind
+from sandbox.items import as_imported
+from sandbox.records import Conflict, Item, NewItem
+
+SERVER_BUILD = (15, 2, 1544)
+"""Exchange Server 2019, as it stands in streams and in the answers' header."""
+
+
+def export_items(call: Call) -> Element:
+    def answer(named: Element) -> Element:
+        item = call.item(named)
+        data = _exported(call, item)
+        return success_message(call.name, _message_id(item), messages("Data", data))
+
+    return each(call, call.required("ItemIds"), answer)
+
+
+def upload_items(call: Call) -> Element:
+    def answer(upload: Element) -> Element:
+        return success_message(call.name, _message_id(_upload(call, upload)))
+
+    return each(call, call.required("Items"), answer)
+
+
+def _upload(call: Call, upload: Element) -> Item:
+    parent, named = child(upload, "ParentFolderId"), child(upload, "ItemId")
+    if parent is None:
+        raise EwsError("ErrorInvalidParentFolder", "UploadItem needs a ParentFolderId.")
+    folder = call.folder(parent)
+    new = _imported(text_of(upload, "Data"))
+    action = upload.get("CreateAction")
+    if action == "CreateNew":
+        return call.store.add_item(folder.mailbox, folder.id, new)
+    if named is None:
+        raise EwsError("ErrorInvalidOperation", f"{action} needs an ItemId.")
+    try:
+        return _updated(call, named, new)
+    except EwsError as error:
+        if action != "UpdateOrCreate" or error.code != "ErrorItemNotFound":
+            raise
+        return call.store.add_item(folder.mailbox, folder.id, new)
+
+
+def _updated(call: Call, named: Element, new: NewItem) -> Item:
+    old = call.item(named)
+    given = named.get("ChangeKey")
+    key = read_change_key(given) if given else old.change_key
+    try:
+        return call.store.replace_item(old.mailbox, old.id, key, new)
+    except Conflict:
+        raise EwsError("ErrorIrresolvableConflict") from None
+
+
+def _imported(data: str) -> NewItem:
+    try:
+        payload = pybase64.b64decode(data, validate=True)
+        return as_imported(payload, datetime.now(UTC).replace(microsecond=0), SERVER_BUILD)
+    except (binascii.Error, StreamError) as error:
+        raise EwsError("ErrorCorruptData", f"The data of the item is corrupt: {error}") from error
+
+
+def _exported(call: Call, item: Item) -> str:
+    fault = call.faults.strike_item(item.id, item.message_id)
+    if fault and fault.kind is Kind.FAILED_ITEM:
+        raise EwsError(fault.code or "ErrorCorruptData")
+    payload = call.store.payload(item.mailbox, item.id)
+    if fault and fault.kind is Kind.DAMAGED_ITEM:
+        payload = payload[: len(payload) * 2 // 3]
+    data = pybase64.b64encode(payload).decode("ascii")
+    if fault and fault.kind is Kind.TRUNCATED_ITEM:
+        # Not a multiple of four, as when an answer was cut anywhere.
+        return data[: len(data) // 8 * 4 + 1]
+    return data
+
+
+def _message_id(item: Item) -> Element:
+    made = item_id(item)
+    return messages("ItemId", **dict(made.attrib))

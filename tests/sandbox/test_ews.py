@@ -1,0 +1,123 @@
+"""The sandbox's Exchange Server through plain SOAP; each request and answer fits the schema."""
+
+import pytest
+
+from sandbox.registration import ALL_ROLES
+from tests.sandbox.conftest import client_for, sign_in
+from tests.sandbox.ews import SCHEMAS, M, Server, T, codes, ids
+
+INBOX = '<t:DistinguishedFolderId Id="inbox"/>'
+IDS = "<ItemShape><t:BaseShape>IdOnly</t:BaseShape></ItemShape>"
+ROLE = "full_access_as_app"
+
+
+def get_folder(name: str) -> str:
+    return (
+        "<GetFolder><FolderShape><t:BaseShape>Default</t:BaseShape></FolderShape>"
+        f'<FolderIds><t:DistinguishedFolderId Id="{name}"/></FolderIds></GetFolder>'
+    )
+
+
+def sync(folder: str = INBOX, state: str = "", limit: int = 512) -> str:
+    given = f"<SyncState>{state}</SyncState>" if state else ""
+    return (
+        f"<SyncFolderItems>{IDS}<SyncFolderId>{folder}</SyncFolderId>{given}"
+        f"<MaxChangesReturned>{limit}</MaxChangesReturned></SyncFolderItems>"
+    )
+
+
+def find(folder: str = INBOX) -> str:
+    return (
+        f'<FindItem Traversal="Shallow">{IDS}<ParentFolderIds>{folder}</ParentFolderIds></FindItem>'
+    )
+
+
+def export(*identities: str) -> str:
+    listed = "".join(f'<t:ItemId Id="{identity}"/>' for identity in identities)
+    return f"<ExportItems><ItemIds>{listed}</ItemIds></ExportItems>"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needs_the_schema() -> None:
+    if not (SCHEMAS / "Messages.xsd").exists():
+        pytest.skip("needs Messages.xsd and Types.xsd in STOWAGE_SHARED/contracts/ews")
+
+
+def test_a_request_without_sign_in_is_told_how(server: Server):
+    with client_for(server.sandbox) as client:
+        answer = client.post(server.account.ews_url, content=b"<x/>")
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'NTLM, Basic realm="127.0.0.1"'
+
+
+def test_a_token_with_the_applications_role_may_be_anyone(server: Server):
+    for roles, status in (((ROLE,), 200), (ALL_ROLES, 403)):
+        registration = server.sandbox.register("acme.example", roles)
+        token = sign_in(server.client, registration)
+        server.client.auth = None
+        server.client.headers["Authorization"] = f"Bearer {token}"
+        assert server.post(get_folder("inbox")).status_code == status
+        del server.client.headers["Authorization"]
+
+
+def test_what_is_no_plain_soap_is_refused(server: Server):
+    entity = '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><a>&e;</a>'
+    for text in (entity, "<a>", "<a/>", "<a>" * 200 + "</a>" * 200):
+        answer = server.client.post(server.account.ews_url, content=text)
+        assert answer.status_code == 500
+        assert "ErrorSchemaValidation" in answer.text
+        assert "root:" not in answer.text
+
+
+def test_folders_are_shown_under_their_names(server: Server):
+    answer = server.call(get_folder("inbox"))
+    assert codes(answer) == ["NoError"]
+    assert next(answer.iter(f"{T}DisplayName")).text == "Inbox"
+    assert codes(server.call(get_folder("archiveroot"))) == ["ErrorFolderNotFound"]
+
+
+def test_items_are_listed_and_exported(server: Server):
+    for number in range(3):
+        server.add_mail(number)
+    found = ids(server.call(find()))
+    assert len(found) == 3
+    answer = server.call(export(found[0], found[2]))
+    assert codes(answer) == ["NoError", "NoError"]
+    assert [one.get("Id") for one in answer.iter(f"{M}ItemId")] == [found[0], found[2]]
+
+
+def test_a_state_goes_on_where_it_stopped(server: Server):
+    for number in range(3):
+        server.add_mail(number)
+    first = server.call(sync(limit=2))
+    state = next(first.iter(f"{M}SyncState")).text
+    assert len(ids(first)) == 2
+    assert next(first.iter(f"{M}IncludesLastItemInRange")).text == "false"
+    second = server.call(sync(state=state, limit=2))
+    assert len(ids(second)) == 1
+    assert not set(ids(first)) & set(ids(second))
+    state = next(second.iter(f"{M}SyncState")).text
+    assert ids(server.call(sync(state=state))) == []
+    assert codes(server.call(sync(state="made up"))) == ["ErrorInvalidSyncStateData"]
+
+
+def test_a_mailbox_in_the_cloud_is_not_on_the_server(server: Server):
+    server.sandbox.add_mailbox("ravi@acme.example")
+    assert server.fault(get_folder("inbox"), "ravi@acme.example") == "ErrorNonExistentMailbox"
+    server.sandbox.move_mailbox("ravi@acme.example", to_server=True)
+    assert codes(server.call(get_folder("inbox"), "ravi@acme.example")) == ["NoError"]
+
+
+def test_an_id_of_another_mailbox_opens_nothing(server: Server):
+    server.sandbox.add_mailbox("ravi@acme.example", on_server=True)
+    server.add_mail(1)
+    (foreign,) = ids(server.call(find()))
+    assert codes(server.call(export(foreign), "ravi@acme.example")) == ["ErrorAccessDenied"]
+
+
+def test_an_old_server_has_no_bulk_transfer(server: Server):
+    server.add_mail(1)
+    found = ids(server.call(find()))
+    server.sandbox.set_bulk_transfer("acme.example", supported=False)
+    assert server.fault(export(*found)) == "ErrorInvalidOperation"
+    assert codes(server.call(find())) == ["NoError"]
