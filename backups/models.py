@@ -10,6 +10,11 @@ from backups.catalog.models import (
     RestorePoint,
     SyncCursor,
 )
+from backups.destruction.models import (
+    Destruction,
+    DestructionCertificate,
+    DestructionPlace,
+)
 from backups.infrastructure.models import Allocation, MailboxKey, Proxy, Repository
 from backups.jobs.models import Coverage, ExcludedMailbox, GlobalExclusion, Job
 from backups.organizations.models import Mailbox, Organization
@@ -26,6 +31,9 @@ __all__ = [
     "Coverage",
     "DamagedItem",
     "DamagedObject",
+    "Destruction",
+    "DestructionCertificate",
+    "DestructionPlace",
     "ExcludedMailbox",
     "Folder",
     "GlobalExclusion",

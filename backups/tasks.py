@@ -6,6 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from backups.destruction.work import work_on
 from backups.infrastructure.usage import measure
 from backups.retention import applying
 from backups.sessions import bell, prepare, slices
@@ -41,6 +42,11 @@ def prepare_session(session_id: str) -> None:
 @shared_task(base=TenantTask, name=bell.RETENTION)
 def apply_retention(repository_id: str) -> None:
     applying.apply_due(UUID(repository_id), require_tenant())
+
+
+@shared_task(base=TenantTask, name=bell.DESTROY)
+def destroy(place_id: str) -> None:
+    work_on(UUID(place_id), require_tenant())
 
 
 @shared_task(base=SystemTask, name="backups.sample_usage")

@@ -6,10 +6,11 @@ import logging
 
 from django.utils import timezone
 
+from backups.destruction.due import due_places
 from backups.infrastructure.services import default_proxy
 from backups.jobs.services import start_due_jobs
 from backups.retention.due import due_shares
-from backups.sessions.bell import ring, ring_prepare, ring_retention, ring_verify
+from backups.sessions.bell import ring, ring_destruction, ring_prepare, ring_retention, ring_verify
 from backups.sessions.models import Kind, Session, State
 from backups.sessions.reaping import reap
 from backups.sessions.services import queues_with_work
@@ -32,6 +33,7 @@ def tick() -> None:
         _ring_waiting,
         _ring_unprepared,
         _ring_retention,
+        _ring_destructions,
         _start_verifications,
         _ring_verifications,
     ):
@@ -77,3 +79,8 @@ def _ring_unprepared() -> None:
 def _ring_retention() -> None:
     for repository_id, tenant_id, queue in due_shares():
         ring_retention(repository_id, tenant_id, queue)
+
+
+def _ring_destructions() -> None:
+    for place_id, tenant_id, queue in due_places():
+        ring_destruction(place_id, tenant_id, queue)

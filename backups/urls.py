@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from backups.catalog import views as catalog
+from backups.destruction import views as destruction
 from backups.infrastructure import setup_views as setup
 from backups.infrastructure import tenant_views as tenants
 from backups.infrastructure import views as infrastructure
@@ -23,6 +24,8 @@ ORGANIZATION = f"{TENANT}organizations/<uuid:organization_id>/"
 JOB = f"{TENANT}jobs/<uuid:job_id>/"
 MAILBOX = f"{TENANT}mailboxes/<uuid:mailbox_id>/"
 ITEM = f"{MAILBOX}items/<int:version_id>/"
+DESTRUCTION = f"{TENANT}destructions/<uuid:destruction_id>/"
+CERTIFICATE = "operator/certificates/<uuid:destruction_id>/"
 OPERATOR_TENANT = "operator/tenants/<uuid:tenant_id>/"
 OPERATOR_INVITATION = f"{OPERATOR_TENANT}invitations/<uuid:invitation_id>/"
 
@@ -51,6 +54,10 @@ urlpatterns = [
     path(MAILBOX, catalog.mailbox, name="mailbox"),
     path(f"{MAILBOX}hold/", retention.place, name="hold-place"),
     path(f"{MAILBOX}holds/<uuid:hold_id>/release/", retention.release, name="hold-release"),
+    path(f"{MAILBOX}destroy/", destruction.destroy, name="destroy"),
+    path(f"{TENANT}destructions/", destruction.destruction_list, name="destructions"),
+    path(DESTRUCTION, destruction.destruction_detail, name="destruction"),
+    path(f"{DESTRUCTION}certificate/", destruction.certificate, name="certificate"),
     path(f"{MAILBOX}restore/", restores.restore, name="restore"),
     path(f"{MAILBOX}basket/", basket.add, name="basket-add"),
     path(ITEM, items.item, name="item"),
@@ -90,6 +97,13 @@ urlpatterns = [
         "operator/allocations/<uuid:allocation_id>/verification/",
         verifications.verification,
         name="allocation-verification",
+    ),
+    path("operator/certificates/", destruction.operator_certificates, name="operator-certificates"),
+    path(CERTIFICATE, destruction.operator_certificate, name="operator-certificate"),
+    path(
+        f"{CERTIFICATE}file/",
+        destruction.operator_certificate_file,
+        name="operator-certificate-file",
     ),
     path("operator/exclusions/", setup.exclusion_list, name="exclusions"),
     path(

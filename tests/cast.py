@@ -27,6 +27,8 @@ from backups.catalog.models import (
     RestorePoint,
     SyncCursor,
 )
+from backups.destruction.certificate import canonical
+from backups.destruction.models import Destruction, DestructionCertificate, DestructionPlace
 from backups.infrastructure.keys import ensure_root_key, mailbox_key, tenant_keys
 from backups.infrastructure.models import Allocation, Repository
 from backups.infrastructure.services import allocate, create_repository, default_proxy
@@ -89,6 +91,11 @@ class Company:
     def hold(self) -> LegalHold:
         with tenant_scope(self.id):
             return LegalHold.objects.get()
+
+    @cached_property
+    def destruction(self) -> Destruction:
+        with tenant_scope(self.id):
+            return Destruction.objects.get()
 
     @cached_property
     def administrator(self) -> Membership:
@@ -291,7 +298,36 @@ def _one_of_everything_else(
     _one_verification(backup, item, mark)
     CollectionRun.objects.create(repository=repository, reason=mark)
     LegalHold.objects.create(mailbox=backup.mailbox, reason=f"Case 12 {mark}".strip())
+    _one_destruction(backup, mark)
     return _one_of_everything_of_the_tenant(backup.tenant, mark)
+
+
+def _one_destruction(backup: MailboxBackup, mark: str) -> None:
+    """Of somebody who left, with its certificate."""
+    subject = f"gone{mark}@{backup.tenant.slug}.example"
+    destruction = Destruction.objects.create(
+        mailbox_id=uuid7(),
+        subject=subject,
+        reason=f"Left {mark}".strip(),
+        requester="admin@acme.example",
+        finished_at=timezone.now(),
+    )
+    DestructionPlace.objects.create(
+        destruction=destruction,
+        repository=backup.allocation.repository,
+        allocation=backup.allocation.name,
+        next_try_at=None,
+        keys_gone_at=timezone.now(),
+        swept_at=timezone.now(),
+    )
+    content = {"certificate": str(destruction.pk), "mailbox": {"address": subject}}
+    DestructionCertificate.objects.create(
+        id=destruction.pk,
+        tenant_name=backup.tenant.name,
+        subject=subject,
+        content=canonical(dict(content)),
+        sha256="0" * 64,
+    )
 
 
 def _one_verification(backup: MailboxBackup, item: ItemVersion, mark: str) -> None:

@@ -17,7 +17,9 @@ from django.db.models import QuerySet
 
 from backups.infrastructure.models import MailboxKey
 from backups.infrastructure.services import open_stored
+from backups.organizations.models import Mailbox
 from backups.repository import (
+    KeyDestroyed,
     Repository,
     RootKey,
     RootKeyError,
@@ -81,10 +83,15 @@ def tenant_keys() -> TenantKeys:
 
 
 def mailbox_key(mailbox_id: UUID, keys: TenantKeys) -> bytes:
-    """The mailbox's key, made at the first call."""
+    """The mailbox's key, made at the first call. Raises KeyDestroyed when there is no such mailbox.
+
+    Whoever still works on one that was destroyed meanwhile must not bring it back.
+    """
     tenant_id = require_tenant()
     row = _newest(mailbox_id)
     if row is None:
+        if not Mailbox.objects.filter(pk=mailbox_id).exists():
+            raise KeyDestroyed(f"mailbox {mailbox_id}")
         wrapped = keys.wrap_mailbox_key(new_key(), tenant_id, mailbox_id)
         row = _first(
             MailboxKey.objects.all(), {"mailbox_id": mailbox_id, "version": FIRST}, wrapped

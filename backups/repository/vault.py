@@ -14,7 +14,7 @@ from .blobs import BlobRef
 from .chain import Chain, StoredCommit, Tip
 from .checkpoints import Checkpoint
 from .commits import Commit
-from .destruction import require_not_destroyed
+from .destruction import destructions, require_not_destroyed
 from .dictionaries import Dictionary
 from .errors import (
     AlreadyExists,
@@ -182,6 +182,10 @@ class Vault:
             if (place := layout.mailbox_key_of(key)) is not None:
                 found.add(place[0])
         return sorted(found)
+
+    def destroyed_mailboxes(self) -> set[UUID]:
+        """Whose key was destroyed on request; commits may still be there. Raises Damaged."""
+        return {mailbox for mailbox in destructions(self._backend, self.tenant) if mailbox}
 
     def seal(self, mailbox: UUID, bound: bytes, data: bytes) -> bytes:
         """Encrypt with the mailbox key; ``bound`` says what it is and must be given again."""

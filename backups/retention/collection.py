@@ -177,7 +177,8 @@ class _Run:
         with tenant_scope(self._tenant):
             share = MailboxBackup.objects.filter(allocation__repository_id=self._repository)
             backups = {backup.mailbox_id: backup for backup in share}
-        chains = {m: self._vault.sequences(m) for m in self._vault.mailboxes()}
+        there = set(self._vault.mailboxes()) - self._vault.destroyed_mailboxes()
+        chains = {m: self._vault.sequences(m) for m in there}
         for mailbox, sequences in chains.items():
             last = max(sequences, default=0)
             if last and mailbox not in backups:

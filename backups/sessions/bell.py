@@ -22,6 +22,7 @@ RUN_QUEUE = "backups.run_queue"
 PREPARE = "backups.prepare_session"
 RETENTION = "backups.apply_retention"
 VERIFY = "backups.verify"
+DESTROY = "backups.destroy"
 _STALE = 300
 """Seconds after which an unheard ring is thrown away; the tick has rung again by then."""
 
@@ -44,6 +45,11 @@ def ring_prepare(session_id: UUID, tenant_id: UUID) -> None:
 def ring_retention(repository_id: UUID, tenant_id: UUID, queue: str) -> None:
     """Ask a proxy's worker to look what has become too old in a tenant's share."""
     _send(RETENTION, [str(repository_id)], queue, {TENANT_HEADER: str(tenant_id)})
+
+
+def ring_destruction(place_id: UUID, tenant_id: UUID, queue: str) -> None:
+    """Ask a proxy's worker to go on with a destruction in one of its repositories."""
+    _send(DESTROY, [str(place_id)], queue, {TENANT_HEADER: str(tenant_id)})
 
 
 def _send(name: str, args: list[str], queue: str, headers: dict[str, str]) -> None:

@@ -23,6 +23,8 @@ class Permission(enum.StrEnum):
     MANAGE_JOBS = "manage_jobs"
     MANAGE_HOLDS = "manage_holds"
     """Place and release legal holds."""
+    DESTROY_BACKUPS = "destroy_backups"
+    """Destroy all backups of a mailbox, for good."""
     MANAGE_ORGANIZATIONS = "manage_organizations"
     RESTORE = "restore"
     MANAGE_PEOPLE = "manage_people"

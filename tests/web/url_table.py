@@ -49,6 +49,7 @@ def parts(company: Company) -> dict[str, object]:
         "mailbox_id": company.mailbox.pk,
         "version_id": company.item.pk,
         "hold_id": company.hold.pk,
+        "destruction_id": company.destruction.pk,
         "number": 0,
         "recipient_id": company.recipient.pk,
         "message_id": company.message.pk,
@@ -71,6 +72,7 @@ ORGANIZATION = ("slug", "organization_id")
 JOB = ("slug", "job_id")
 MAILBOX = ("slug", "mailbox_id")
 ITEM = (*MAILBOX, "version_id")
+DESTRUCTION = ("slug", "destruction_id")
 RECIPIENT = ("slug", "recipient_id")
 MEMBER = ("slug", "member_id")
 INVITATION = ("slug", "invitation_id")
@@ -107,6 +109,13 @@ ADDRESSES = (
     Address("backups:restore", TENANT, MAILBOX, "POST", RESTORE),
     Address("backups:hold-place", TENANT, MAILBOX, "POST", Permission.MANAGE_HOLDS),
     Address("backups:hold-release", TENANT, (*MAILBOX, "hold_id"), "POST", Permission.MANAGE_HOLDS),
+    Address("backups:destroy", TENANT, MAILBOX, permission=Permission.DESTROY_BACKUPS),
+    Address("backups:destructions", TENANT, ("slug",), permission=SEE),
+    Address("backups:destruction", TENANT, DESTRUCTION, permission=SEE),
+    Address("backups:certificate", TENANT, DESTRUCTION, permission=SEE),
+    Address("backups:operator-certificates", Access.OPERATOR),
+    Address("backups:operator-certificate", Access.OPERATOR, ("destruction_id",)),
+    Address("backups:operator-certificate-file", Access.OPERATOR, ("destruction_id",)),
     Address("backups:basket-add", TENANT, MAILBOX, "POST", RESTORE),
     Address("backups:item", TENANT, ITEM, permission=CONTENT),
     Address("backups:item-body", TENANT, ITEM, permission=CONTENT),
