@@ -50,6 +50,8 @@ class Application:
             return Response(reset=True)
         if fault and fault.kind is Kind.TRUNCATED:
             return truncated(response)
+        if fault and fault.kind is Kind.SLOW:
+            response.seconds = fault.seconds
         return response
 
     def _page(self, request: Request) -> Page | Response:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import enum
 import json
+import random
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 from sandbox.http import HttpError, Request, Response
@@ -34,9 +35,29 @@ class Kind(enum.StrEnum):
     """In an export: the answer does not mention the item."""
     FAILED_ITEM = "failed item"
     """In an export: the item carries the error ``code``."""
+    MARKED_ITEM = "marked item"
+    """In an export of EWS: the item's base64 ends early, with Exchange's text that it does."""
+    BARE_ITEM = "bare item"
+    """In MIME content: the attachments are missing."""
+    SLOW = "slow"
+    """Answer, with the body spread over ``seconds``."""
+    FAULT = "fault"
+    """EWS: a SOAP fault with ``code`` (ErrorServerBusy) instead of doing anything; with
+    ``retry_after`` as BackOffMilliseconds when it is set."""
+    NINE_DIGITS = "nine digits"
+    """EWS: times in the answer have nine fractional digits."""
+    FORGOTTEN_STATE = "forgotten state"
+    """EWS: a synchronization starts over, as if the request had brought no state."""
+    EMPTY_SUCCESS = "empty success"
+    """EWS: what is asked about a folder that is gone succeeds, with nothing in the answer."""
+    FAILED_BATCH = "failed batch"
+    """EWS: the error of any one part of a request becomes that of the whole request."""
 
 
 ITEM_KINDS = frozenset(kind for kind in Kind if kind.endswith("item"))
+MIME_KINDS = frozenset({Kind.BARE_ITEM, Kind.FAILED_ITEM})
+"""Those of an item's MIME content; all others, and a failed item too, are of exports."""
+EXPORT_KINDS = ITEM_KINDS - {Kind.BARE_ITEM}
 
 _CODES = {
     401: ("InvalidAuthenticationToken", "Access token has expired or is not yet valid."),
@@ -53,8 +74,9 @@ _CODES = {
 @dataclass(frozen=True, slots=True)
 class Fault:
     """``path`` is a regular expression, searched for in ``Request.name``; ``after`` is
-    how many matching requests pass unharmed first. ``item`` narrows a fault of an item to one
-    id or internet message id; without it every item of the answer is struck."""
+    how many matching requests pass unharmed first, ``probability`` the chance of each one after
+    those. ``item`` narrows a fault of an item to one id or internet message id; without it every
+    item of the answer is struck."""
 
     kind: Kind
     path: str = ""
@@ -64,6 +86,8 @@ class Fault:
     retry_after: int | None = None
     code: str = ""
     item: str = ""
+    probability: float = 1.0
+    seconds: float = 1.0
 
     @classmethod
     def from_record(cls, record: object) -> Fault:
@@ -79,9 +103,10 @@ class Fault:
 
 
 class Faults:
-    """The faults still to come. Safe to use from threads."""
+    """The faults still to come. Safe to use from threads. The dice fall the same in each run."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
+        self._dice = random.Random(seed)  # noqa: S311 - no secret comes from it
         self.struck: list[tuple[Fault, str]] = []
         """What was struck so far: (fault, METHOD /path)."""
         self._waiting: list[tuple[Fault, list[int]]] = []  # with [to let pass, to strike]
@@ -114,17 +139,23 @@ class Faults:
                 if fault.kind not in ITEM_KINDS and re.search(fault.path, where):
                     if left[0]:
                         left[0] -= 1
-                    elif left[1]:
+                    elif left[1] and self._hits(fault):
                         return self._struck(fault, left, where)
         return None
 
-    def strike_item(self, item: str, message_id: str) -> Fault | None:
-        """The fault that an exported item runs into, if any."""
+    def strike_item(
+        self, item: str, message_id: str, kinds: Collection[Kind] = EXPORT_KINDS
+    ) -> Fault | None:
+        """The fault of one of the kinds that an item runs into, if any."""
         with self._lock:
             for fault, left in self._waiting:
-                if fault.kind in ITEM_KINDS and fault.item in ("", item, message_id) and left[1]:
+                aimed = fault.kind in kinds and fault.item in ("", item, message_id)
+                if aimed and left[1] and self._hits(fault):
                     return self._struck(fault, left, f"item {item}")
         return None
+
+    def _hits(self, fault: Fault) -> bool:
+        return fault.probability >= 1 or self._dice.random() < fault.probability
 
     def _struck(self, fault: Fault, left: list[int], where: str) -> Fault:
         left[1] -= 1

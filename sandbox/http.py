@@ -91,6 +91,8 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     reset: bool = False
     """Break the connection instead of answering."""
+    seconds: float = 0.0
+    """How long sending the body takes."""
 
     @property
     def length(self) -> int:

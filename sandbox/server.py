@@ -12,6 +12,7 @@ import socket
 import socketserver
 import ssl
 import struct
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 _IDLE_SECONDS = 300.0
 _HANDSHAKE_SECONDS = 10.0
+_SLOW_PARTS = 20
 _MAX_BODY = 512 * 1024 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -123,9 +125,21 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
+        if response.seconds:
+            self._spread(response)
+            return
         for piece in response.pieces:
             self.wfile.write(piece)
         self.wfile.flush()
+
+    def _spread(self, response: Response) -> None:
+        """Send the body in equal parts with a pause before each."""
+        body = b"".join(response.pieces)
+        size = len(body) // _SLOW_PARTS + 1
+        for start in range(0, len(body), size):
+            time.sleep(response.seconds / _SLOW_PARTS)
+            self.wfile.write(body[start : start + size])
+            self.wfile.flush()
 
     def _reset(self) -> None:
         self.close_connection = True

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 from sandbox import identifiers
-from sandbox.ews.errors import EwsError, SoapFault, error_message
+from sandbox.ews.errors import EwsError, SoapFault, error_message, success_message
 from sandbox.ews.ids import Reference, mailbox_guid, read_id
-from sandbox.ews.xml import child, local_name, messages, text_of
-from sandbox.faults import Fault, Faults
+from sandbox.ews.xml import child, local_name, messages, text_of, types
+from sandbox.faults import Fault, Faults, Kind
 from sandbox.records import ROOTS, Folder, Item, NotFound, User
 from sandbox.store import Store
 
+MARK = "enclosed-"
 PUBLIC_ROOT = "publicfoldersroot"
 
 
@@ -30,10 +32,22 @@ class Call:
     fault: Fault | None
     directory: str
     user: User
+    enclosed: dict[str, bytes] = field(default_factory=dict)
+    """Large texts of the answer, by the mark that stands in their place."""
+
+    def enclose(self, text: bytes) -> str:
+        """A mark for a large text: an item of hundreds of megabytes is not copied into the tree."""
+        mark = f"{MARK}{len(self.enclosed)}-{secrets.token_hex(8)};"
+        self.enclosed[mark] = text
+        return mark
 
     @property
     def name(self) -> str:
         return local_name(self.operation)
+
+    def strikes(self, kind: Kind) -> bool:
+        """Whether the request runs into a fault of that kind."""
+        return self.fault is not None and self.fault.kind is kind
 
     @property
     def mailbox(self) -> str:
@@ -130,17 +144,33 @@ def parent_of(folder: Folder) -> str:
     return folder.parent or root_id(folder.mailbox)
 
 
-def each(call: Call, elements: Element, answer: Callable[[Element], Element]) -> Element:
-    """The whole answer to a request of several parts: one message each, errors among them."""
+def each(
+    call: Call, elements: Iterable[Element], answer: Callable[[Element], Element | None]
+) -> Element:
+    """The whole answer to a request of several parts: one message each, errors among them.
+
+    A part whose answer is None has no message at all.
+    """
     found = messages("ResponseMessages")
     for element in elements:
         try:
-            found.append(answer(element))
+            part = answer(element)
+        except SoapFault:
+            raise
         except EwsError as error:
-            if isinstance(error, SoapFault):
-                raise
-            found.append(error_message(call.name, error, *_empty(call.name)))
+            part = _failed(call, error)
+        if part is not None:
+            found.append(part)
     return messages(f"{call.name}Response", found)
+
+
+def _failed(call: Call, error: EwsError) -> Element:
+    if call.strikes(Kind.FAILED_BATCH):
+        raise SoapFault(error.code, error.message) from error
+    if call.strikes(Kind.EMPTY_SUCCESS) and error.code in _NO_FOLDER:
+        state = text_of(call.operation, "SyncState")
+        return success_message(call.name, *_nothing(call.name, state))
+    return error_message(call.name, error, *_empty(call.name))
 
 
 def single_error(call: Call, error: EwsError) -> Element:
@@ -149,9 +179,26 @@ def single_error(call: Call, error: EwsError) -> Element:
     return messages(f"{call.name}Response", messages("ResponseMessages", message))
 
 
+_NO_FOLDER = frozenset({"ErrorFolderNotFound", "ErrorSyncFolderNotFound"})
 _WITH_ITEMS = frozenset({"GetItem", "CreateItem", "UpdateItem", "MoveItem", "CopyItem"})
 
 
 def _empty(operation: str) -> list[Element]:
     """What the schema wants in an answer even when it is an error."""
     return [messages("Items")] if operation in _WITH_ITEMS else []
+
+
+def _nothing(operation: str, state: str) -> list[Element]:
+    """The content of a success that says nothing, as some servers answer about what is gone."""
+    nothing = {"TotalItemsInView": "0", "IncludesLastItemInRange": "true"}
+    match operation:
+        case "FindItem":
+            return [messages("RootFolder", types("Items"), **nothing)]
+        case "FindFolder":
+            return [messages("RootFolder", types("Folders"), **nothing)]
+        case "SyncFolderItems":
+            last = messages("IncludesLastItemInRange", "true")
+            return [messages("SyncState", state), last, messages("Changes")]
+        case "GetFolder":
+            return [messages("Folders")]
+    return _empty(operation)

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from functools import cached_property
 from xml.etree.ElementTree import Element
 
-from backups.streams import IndexRecord, ItemView, Person, index_record, item_view, to_eml
+from backups.streams import (
+    IndexRecord,
+    ItemView,
+    Person,
+    index_record,
+    item_view,
+    to_eml,
+    write_item,
+)
 from backups.streams import Item as Tree
 from backups.streams import read_item as read_tree
 from sandbox.ews.ids import write_change_key, write_id
@@ -41,11 +49,15 @@ def moment(value: datetime | None) -> str | None:
 
 
 class Facts:
-    """An item and, once something in it is asked for, its stream read."""
+    """An item and, once something in it is asked for, its stream read.
 
-    def __init__(self, store: Store, item: Item) -> None:
+    ``bare``: its MIME content comes without the attachments.
+    """
+
+    def __init__(self, store: Store, item: Item, *, bare: bool = False) -> None:
         self.item = item
         self._store = store
+        self._bare = bare
 
     @cached_property
     def payload(self) -> bytes:
@@ -64,6 +76,14 @@ class Facts:
         return read_tree(self.payload)
 
     @property
+    def mime(self) -> bytes:
+        if not self._bare:
+            return to_eml(self.payload)
+        tree = read_tree(self.payload)
+        tree.attachments.clear()
+        return to_eml(write_item(tree))
+
+    @property
     def kind(self) -> str:
         return kind_of(self.item.item_class)
 
@@ -74,7 +94,7 @@ def item_id(item: Item) -> Element:
 
 
 def mime_content(facts: Facts) -> Element:
-    content = base64.b64encode(to_eml(facts.payload)).decode("ascii")
+    content = base64.b64encode(facts.mime).decode("ascii")
     return types("MimeContent", content, CharacterSet="UTF-8")
 
 

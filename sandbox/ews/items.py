@@ -5,11 +5,12 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from sandbox.ews.call import Call, each
-from sandbox.ews.errors import success_message
+from sandbox.ews.errors import EwsError, success_message
 from sandbox.ews.facts import Facts
 from sandbox.ews.restriction import holds
 from sandbox.ews.shapes import read_shape
 from sandbox.ews.xml import child, messages, types
+from sandbox.faults import MIME_KINDS, Kind
 
 MAX_FOUND = 1000
 """EWSFindCountLimit of the default throttling policy."""
@@ -19,7 +20,12 @@ def get_item(call: Call) -> Element:
     shape = read_shape(call.required("ItemShape"), listing=False)
 
     def answer(named: Element) -> Element:
-        facts = Facts(call.store, call.item(named))
+        item = call.item(named)
+        kinds = MIME_KINDS if shape.mime else ()
+        fault = call.faults.strike_item(item.id, item.message_id, kinds)
+        if fault and fault.kind is Kind.FAILED_ITEM:
+            raise EwsError(fault.code or "ErrorMimeContentConversionFailed")
+        facts = Facts(call.store, item, bare=fault is not None)
         return success_message(call.name, messages("Items", shape.element(facts)))
 
     return each(call, call.required("ItemIds"), answer)

@@ -50,9 +50,7 @@ def resolve_names(call: Call) -> Element:
             ),
         )
 
-    holder = Element("names")
-    holder.append(call.required("UnresolvedEntry"))
-    return each(call, holder, answer)
+    return each(call, [call.required("UnresolvedEntry")], answer)
 
 
 def _searched(user: User) -> list[str]:

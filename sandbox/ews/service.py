@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from sandbox.ews import folders, items, names, transfer, writing
-from sandbox.ews.call import Call, single_error
+from sandbox.ews.call import MARK, Call, single_error
 from sandbox.ews.errors import EwsError, SoapFault
 from sandbox.ews.sign_in import Refused, ServerCaller, SignIn
 from sandbox.ews.sync import States, sync_folder_hierarchy, sync_folder_items
 from sandbox.ews.xml import XmlError, child, local_name, parse, soap, text_of, to_bytes, types
-from sandbox.faults import Fault, Faults
+from sandbox.faults import Fault, Faults, Kind
 from sandbox.http import Request, Response
 from sandbox.records import NotFound, User
 from sandbox.store import Store
@@ -37,6 +38,10 @@ _BULK: dict[str, Callable[[Call], Element]] = {
     "UploadItems": transfer.upload_items,
 }
 """What servers before 2010 SP1, and servers that are not Exchange, do not have."""
+
+
+_SECOND = re.compile(rb"(\dT\d\d:\d\d:\d\d)Z")
+_ENCLOSED = re.compile(rf"{MARK}\d+-[0-9a-f]+;".encode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +75,26 @@ class Ews:
     def answer(self, request: Request, caller: ServerCaller, fault: Fault | None) -> Response:
         version = _NEW if self._store.has_bulk_transfer(caller.directory) else _OLD
         try:
-            body = self._called(request, caller, fault)
+            if fault and fault.kind is Kind.FAULT:
+                raise _scripted(fault)
+            header, operation = _read(request.body)
+            user = self._acting(header, caller)
+            call = Call(operation, self._store, self._faults, fault, caller.directory, user)
+            content = _envelope(self._called(call), version)
         except SoapFault as error:
-            return _envelope(error.to_element(), version, 500)
-        return _envelope(body, version)
+            return _response([_envelope(error.to_element(), version)], 500)
+        if call.strikes(Kind.NINE_DIGITS):
+            content = _SECOND.sub(rb"\1.123456789Z", content)
+        return _response(list(_with_enclosed(content, call)))
 
-    def _called(self, request: Request, caller: ServerCaller, fault: Fault | None) -> Element:
-        header, operation = _read(request.body)
-        user = self._acting(header, caller)
-        call = Call(operation, self._store, self._faults, fault, caller.directory, user)
+    def _called(self, call: Call) -> Element:
         match call.name:
             case "SyncFolderHierarchy":
                 return sync_folder_hierarchy(call, self._states)
             case "SyncFolderItems":
                 return sync_folder_items(call, self._states)
         handlers = dict(_OPERATIONS)
-        if self._store.has_bulk_transfer(caller.directory):
+        if self._store.has_bulk_transfer(call.directory):
             handlers |= _BULK
         if call.name not in handlers:
             raise SoapFault("ErrorInvalidOperation", f"The operation {call.name} is not known.")
@@ -134,7 +143,14 @@ def _read(body: bytes) -> tuple[Element | None, Element]:
     return child(envelope, "Header"), content[0]
 
 
-def _envelope(body: Element, version: _Version, status: int = 200) -> Response:
+def _scripted(fault: Fault) -> SoapFault:
+    values = {}
+    if fault.retry_after is not None:
+        values["BackOffMilliseconds"] = str(fault.retry_after * 1000)
+    return SoapFault(fault.code or "ErrorServerBusy", values=values)
+
+
+def _envelope(body: Element, version: _Version) -> bytes:
     info = types(
         "ServerVersionInfo",
         MajorVersion=str(version.major),
@@ -143,5 +159,20 @@ def _envelope(body: Element, version: _Version, status: int = 200) -> Response:
         MinorBuildNumber="4",
         Version=version.name,
     )
-    content = to_bytes(soap("Envelope", soap("Header", info), soap("Body", body)))
-    return Response(status, [content], {"Content-Type": "text/xml; charset=utf-8"})
+    return to_bytes(soap("Envelope", soap("Header", info), soap("Body", body)))
+
+
+def _with_enclosed(content: bytes, call: Call) -> Iterator[bytes]:
+    """The answer in pieces, each mark replaced by what it stands for."""
+    position = 0
+    for found in _ENCLOSED.finditer(content):
+        enclosed = call.enclosed.get(found[0].decode("ascii"))
+        if enclosed is not None:
+            yield content[position : found.start()]
+            yield enclosed
+            position = found.end()
+    yield content[position:]
+
+
+def _response(pieces: list[bytes], status: int = 200) -> Response:
+    return Response(status, pieces, {"Content-Type": "text/xml; charset=utf-8"})

@@ -13,6 +13,7 @@ from sandbox.ews.folders import folder_element
 from sandbox.ews.ids import write_id
 from sandbox.ews.shapes import Shape, read_shape
 from sandbox.ews.xml import child, messages, text_of, types
+from sandbox.faults import Kind
 from sandbox.records import Change, Folder
 from sandbox.sealing import Sealed
 
@@ -47,7 +48,7 @@ class States:
         """
         generation = call.store.directory(call.directory).generation
         text = text_of(call.operation, "SyncState")
-        if not text:
+        if not text or call.strikes(Kind.FORGOTTEN_STATE):
             # Read before the first row: what changes meanwhile comes twice rather than never.
             return State(scope, generation, call.store.last_change(), 0)
         try:
@@ -119,15 +120,12 @@ def _folder_to_sync(call: Call, named: Element) -> Folder:
     return folder
 
 
-def _one(call: Call) -> Element:
-    """The single folder of the request, in a list of its own: there is one message per folder."""
+def _one(call: Call) -> list[Element]:
+    """The single folder of the request: there is one message per folder."""
     found = child(call.operation, "SyncFolderId")
-    holder = Element("folders")
     if found is None:
-        found = Element("SyncFolderId")
-        found.append(types("DistinguishedFolderId", Id="root"))
-    holder.append(found)
-    return holder
+        return [messages("SyncFolderId", types("DistinguishedFolderId", Id="root"))]
+    return [found]
 
 
 def _target(named: Element) -> Element:

@@ -14,18 +14,26 @@ from sandbox.ews.errors import EwsError, success_message
 from sandbox.ews.facts import item_id
 from sandbox.ews.ids import read_change_key
 from sandbox.ews.xml import child, messages, text_of
-from sandbox.faults import Kind
+from sandbox.faults import Fault, Kind
 from sandbox.items import as_imported
 from sandbox.records import Conflict, Item, NewItem
 
 SERVER_BUILD = (15, 2, 1544)
 """Exchange Server 2019, as it stands in streams and in the answers' header."""
 
+TRUNCATED = b"=== Truncated Data ==="
+"""What Exchange ends an export with that it could not finish (Microsoft, ExportItems)."""
+
 
 def export_items(call: Call) -> Element:
-    def answer(named: Element) -> Element:
+    def answer(named: Element) -> Element | None:
         item = call.item(named)
-        data = _exported(call, item)
+        fault = call.faults.strike_item(item.id, item.message_id)
+        if fault and fault.kind is Kind.MISSING_ITEM:
+            return None
+        if fault and fault.kind is Kind.FAILED_ITEM:
+            raise EwsError(fault.code or "ErrorCorruptData")
+        data = call.enclose(_exported(call, item, fault))
         return success_message(call.name, _message_id(item), messages("Data", data))
 
     return each(call, call.required("ItemIds"), answer)
@@ -75,17 +83,17 @@ def _imported(data: str) -> NewItem:
         raise EwsError("ErrorCorruptData", f"The data of the item is corrupt: {error}") from error
 
 
-def _exported(call: Call, item: Item) -> str:
-    fault = call.faults.strike_item(item.id, item.message_id)
-    if fault and fault.kind is Kind.FAILED_ITEM:
-        raise EwsError(fault.code or "ErrorCorruptData")
+def _exported(call: Call, item: Item, fault: Fault | None) -> bytes:
+    """The item's base64, as far as the fault lets it come."""
     payload = call.store.payload(item.mailbox, item.id)
     if fault and fault.kind is Kind.DAMAGED_ITEM:
         payload = payload[: len(payload) * 2 // 3]
-    data = pybase64.b64encode(payload).decode("ascii")
+    data: bytes = pybase64.b64encode(payload)
     if fault and fault.kind is Kind.TRUNCATED_ITEM:
         # Not a multiple of four, as when an answer was cut anywhere.
         return data[: len(data) // 8 * 4 + 1]
+    if fault and fault.kind is Kind.MARKED_ITEM:
+        return data[: len(data) // 8 * 4] + TRUNCATED
     return data
 
 

@@ -1,46 +1,32 @@
 """The sandbox's Exchange Server through plain SOAP; each request and answer fits the schema."""
 
 import pytest
+import xmlschema
 
 from sandbox.registration import ALL_ROLES
 from tests.sandbox.conftest import client_for, sign_in
-from tests.sandbox.ews import SCHEMAS, M, Server, T, codes, ids
+from tests.sandbox.ews import (
+    M,
+    Schema,
+    Server,
+    T,
+    codes,
+    export,
+    find,
+    get_folder,
+    ids,
+    state_of,
+    sync,
+)
 
-INBOX = '<t:DistinguishedFolderId Id="inbox"/>'
-IDS = "<ItemShape><t:BaseShape>IdOnly</t:BaseShape></ItemShape>"
 ROLE = "full_access_as_app"
 
 
-def get_folder(name: str) -> str:
-    return (
-        "<GetFolder><FolderShape><t:BaseShape>Default</t:BaseShape></FolderShape>"
-        f'<FolderIds><t:DistinguishedFolderId Id="{name}"/></FolderIds></GetFolder>'
-    )
-
-
-def sync(folder: str = INBOX, state: str = "", limit: int = 512) -> str:
-    given = f"<SyncState>{state}</SyncState>" if state else ""
-    return (
-        f"<SyncFolderItems>{IDS}<SyncFolderId>{folder}</SyncFolderId>{given}"
-        f"<MaxChangesReturned>{limit}</MaxChangesReturned></SyncFolderItems>"
-    )
-
-
-def find(folder: str = INBOX) -> str:
-    return (
-        f'<FindItem Traversal="Shallow">{IDS}<ParentFolderIds>{folder}</ParentFolderIds></FindItem>'
-    )
-
-
-def export(*identities: str) -> str:
-    listed = "".join(f'<t:ItemId Id="{identity}"/>' for identity in identities)
-    return f"<ExportItems><ItemIds>{listed}</ItemIds></ExportItems>"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def needs_the_schema() -> None:
-    if not (SCHEMAS / "Messages.xsd").exists():
+def test_everything_here_is_checked_against_microsofts_schema(server: Server, schema: Schema):
+    if schema.messages is None:
         pytest.skip("needs Messages.xsd and Types.xsd in STOWAGE_SHARED/contracts/ews")
+    with pytest.raises(xmlschema.XMLSchemaValidationError):
+        server.call("<FindItem/>")
 
 
 def test_a_request_without_sign_in_is_told_how(server: Server):
@@ -90,13 +76,13 @@ def test_a_state_goes_on_where_it_stopped(server: Server):
     for number in range(3):
         server.add_mail(number)
     first = server.call(sync(limit=2))
-    state = next(first.iter(f"{M}SyncState")).text
+    state = state_of(first)
     assert len(ids(first)) == 2
     assert next(first.iter(f"{M}IncludesLastItemInRange")).text == "false"
     second = server.call(sync(state=state, limit=2))
     assert len(ids(second)) == 1
     assert not set(ids(first)) & set(ids(second))
-    state = next(second.iter(f"{M}SyncState")).text
+    state = state_of(second)
     assert ids(server.call(sync(state=state))) == []
     assert codes(server.call(sync(state="made up"))) == ["ErrorInvalidSyncStateData"]
 

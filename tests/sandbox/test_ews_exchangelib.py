@@ -111,7 +111,7 @@ def test_it_follows_changes_of_folders(server: Server):
     account = account_of(server)
     folder = account.msg_folder_root
     assert {"Inbox", "Calendar"} <= {one.name for _, one in folder.sync_hierarchy()}
-    server.sandbox.store.folder_at(account_mailbox(server), "Inbox/New")
+    server.sandbox.store.folder_at(server.mailbox, "Inbox/New")
     changes = list(folder.sync_hierarchy(folder.folder_sync_state))
     assert [(kind, one.name) for kind, one in changes] == [("create", "New")]
 
@@ -146,7 +146,7 @@ def test_it_follows_changes_of_items_page_by_page(server: Server):
     first.save(update_fields=["is_read"])
     second.subject = "Another"
     second.save(update_fields=["subject"])
-    server.sandbox.store.delete_item(account_mailbox(server), stored[-1], hard=True)
+    server.sandbox.store.delete_item(server.mailbox, stored[-1], hard=True)
     server.add_mail(9)
     changes = [kind for kind, _ in inbox.sync_items(state, only_fields=["subject"])]
     assert changes == ["read_flag_change", "update", "delete", "create"]
@@ -156,7 +156,7 @@ def test_what_it_exports_is_what_the_store_holds_and_what_it_uploads_is_kept(ser
     identity = server.add_mail(1)
     account = account_of(server)
     (data,) = account.export(account.inbox.all().only("id", "changekey"))
-    payload = server.sandbox.store.payload(account_mailbox(server), identity)
+    payload = server.sandbox.store.payload(server.mailbox, identity)
     assert base64.b64decode(data, validate=True) == payload
     account.upload([(account.drafts, data)])
     (copy,) = account.drafts.all()
@@ -182,7 +182,3 @@ def test_it_creates_a_message_from_mime_and_deletes_it(server: Server):
     found.soft_delete()
     assert account.inbox.all().count() == 0
     assert account.recoverable_items_deletions.all().count() == 1
-
-
-def account_mailbox(server: Server) -> str:
-    return server.sandbox.store.user(server.address).mailbox
