@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from .errors import NotFound, RepositoryError
-from .records import Point
+from .records import FolderRecord, Point
 from .state import MailboxState
 from .vault import Vault
 
@@ -36,13 +37,19 @@ def state_at(vault: Vault, mailbox: UUID, sequence: int | None) -> MailboxState 
     return state
 
 
-def folder_path(state: MailboxState, folder_id: str) -> str:
-    """Names from the root down, with "/" between them; a "/" in a name becomes "\\/"."""
+def folder_names(folders: Mapping[str, FolderRecord], folder_id: str) -> list[str]:
+    """Names from the root down; empty for a folder that is not there."""
     names: list[str] = []
     seen: set[str] = set()
-    while folder_id in state.folders and folder_id not in seen:
+    while folder_id in folders and folder_id not in seen:
         seen.add(folder_id)
-        folder = state.folders[folder_id]
-        names.append(folder.name.replace("\\", "\\\\").replace("/", "\\/"))
+        folder = folders[folder_id]
+        names.append(folder.name)
         folder_id = folder.parent_id or ""
-    return "/".join(reversed(names))
+    return names[::-1]
+
+
+def folder_path(folders: Mapping[str, FolderRecord], folder_id: str) -> str:
+    """Names from the root down, with "/" between them; a "/" in a name becomes "\\/"."""
+    names = folder_names(folders, folder_id)
+    return "/".join(name.replace("\\", "\\\\").replace("/", "\\/") for name in names)

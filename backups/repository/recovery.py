@@ -14,6 +14,7 @@ import secrets
 import struct
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,10 +27,11 @@ from .errors import (
     Damaged,
     NotFound,
     PassphraseTooShort,
+    RootKeyError,
     UnsupportedFormat,
     WrongKey,
 )
-from .keys import KEY, TenantKeys, key_id, unwrap_key, wrap_key
+from .keys import KEY, TenantKeys, key_id, read_private, unwrap_key, wrap_key
 
 if TYPE_CHECKING:
     from .backend import Backend
@@ -122,6 +124,14 @@ def open_recovery(backend: Backend, tenant: UUID, passphrase: str) -> TenantKeys
     except WrongKey as error:
         raise WrongKey(name, "this passphrase does not open it") from error
     return TenantKeys.from_bytes(keys, name)
+
+
+def read_passphrase(file: Path) -> str:
+    """The first line of a file. Raises RootKeyError when others may read it, or it is no text."""
+    try:
+        return read_private(file).decode().partition("\n")[0].removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise RootKeyError(f"{file}: not UTF-8: {error}") from error
 
 
 def recovery_versions(backend: Backend, tenant: UUID) -> list[int]:

@@ -103,13 +103,24 @@ class Vault:
         """From its own object. Raises NotFound, Damaged, UnsupportedFormat."""
         return self._reader.dictionary(number)
 
-    def pack_index(self, damaged: list[Unreadable] | None = None) -> dict[bytes, Location]:
+    def is_sound(self, at: Location) -> bool:
+        """Whether the blob there has its checksum; needs no mailbox key. Raises Unavailable."""
+        return self._reader.is_sound(at)
+
+    def pack_index(
+        self,
+        damaged: list[Unreadable] | None = None,
+        progress: Callable[[], None] | None = None,
+    ) -> dict[bytes, Location]:
         """Where every blob is, from the packs alone; about 250 bytes of memory per blob.
 
         A pack that can't be read raises Unreadable, or is added to ``damaged`` when that is given.
+        ``progress`` is called before each pack.
         """
         index: dict[bytes, Location] = {}
         for pack in self.packs():
+            if progress is not None:
+                progress()
             try:
                 entries = self.read_pack(pack).blobs
             except Unreadable as error:

@@ -23,7 +23,7 @@ ALONE = """
 import sys
 for name in ("django", "psycopg", "celery", "portal", "tenants", "sandbox"):
     sys.modules[name] = None
-from backups.repository.command import main
+from backups.standalone.main import main
 sys.exit(main(sys.argv[1:]))
 """
 """The command in a process that could not import what the portal is made of."""

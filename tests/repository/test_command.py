@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 from uuid import UUID
 
 import pytest
 
 from backups.repository import CommitKind, RootKey
-from backups.repository.command import main
+from backups.standalone import progress
+from backups.standalone.main import main
 
 from .world import ACME, ANNA, BEN, GLOBEX, REPOSITORY, World, raw
 
@@ -36,8 +40,10 @@ class Command:
         return status, written
 
     def json(self, name: str, *options: object) -> tuple[int, object]:
+        """The one object, or the list of those on the lines."""
         status, written = self(name, "--json", *options)
-        return status, json.loads(written)
+        rows = [json.loads(line) for line in written.splitlines()]
+        return status, rows if name in ("mailboxes", "points", "ls", "find") else rows[0]
 
 
 @pytest.fixture
@@ -103,8 +109,8 @@ def test_export_writes_every_item_and_a_manifest(
         assert (line["change_key"], line["item_class"]) == (f"{line['item_id']}-1", "IPM.Note")
         assert Path(line["file"]).parent.name == line["mailbox"]
     status, _ = command("export", "--to", to)
-    assert status == 1
-    assert "manifest.jsonl: File exists" in command.errors
+    assert status == 2
+    assert "holds this export, finished" in command.errors
 
 
 def test_export_at_a_point_of_one_mailbox(command: Command, tmp_path: Path) -> None:
@@ -186,14 +192,14 @@ def test_wrong_usage_is_said_with_status_two(
     assert says in command.errors
 
 
-def test_a_wrong_or_open_key_is_said_with_status_two(
+def test_a_wrong_key_is_said_with_status_three_and_an_open_one_with_two(
     command: Command, filled: World, tmp_path: Path
 ) -> None:
     for wrong in ("mailboxes", "check"):
         (tmp_path / "root.key").unlink()
         RootKey.generate_file(tmp_path / "root.key")
         status, _ = command(wrong)
-        assert status == 2
+        assert status == 3
         assert "tenant.1: wrapped under key" in command.errors
     (tmp_path / "root.key").chmod(0o644)
     status, _ = command("info")
@@ -201,11 +207,11 @@ def test_a_wrong_or_open_key_is_said_with_status_two(
     assert "chmod 600" in command.errors
 
 
-def test_a_folder_that_is_no_repository_is_said_with_status_two(
+def test_a_folder_that_is_no_repository_is_said_with_status_three(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["info", str(tmp_path)]) == 2
-    assert main(["info", str(tmp_path / "nowhere")]) == 2
+    assert main(["info", str(tmp_path)]) == 3
+    assert main(["info", str(tmp_path / "nowhere")]) == 3
     assert "not a repository" in capsys.readouterr().err
     with pytest.raises(SystemExit) as left:
         main(["frobnicate", str(tmp_path)])
@@ -224,7 +230,7 @@ def test_a_subject_can_not_command_the_terminal(command: Command, filled: World)
 
 READ_ONLY = """
 import sys
-from backups.repository.command import main
+from backups.standalone.main import main
 status = main(sys.argv[1:])
 assert not {name for name in sys.modules if name.split(".")[0] in ("django", "celery", "psycopg")}
 sys.exit(status)
@@ -253,9 +259,77 @@ def test_on_a_terminal_it_says_how_far_it_is(
 ) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "SECONDS", 0)
     key = ["--root-key-file", str(filled.key_file(tmp_path))]
     assert main(["export", str(filled.path), *key, "--to", str(tmp_path / "out")]) == 0
-    assert "mailbox 1: item 1 of 2" in terminal.getvalue()
+    assert "mailbox 1: 1 of 2 items (50%), " in terminal.getvalue()
     assert main(["check", str(filled.path), *key]) == 0
-    assert "packs, 0 commits, 0 items checked; 0 findings" in terminal.getvalue()
+    assert "1 of 4 packs (" in terminal.getvalue()
+    assert "0 findings" in terminal.getvalue()
     assert terminal.getvalue().endswith("\r"), "the line is gone when the answer comes"
+    said = terminal.getvalue()
+    assert main(["check", str(filled.path), *key, "--json"]) == 0
+    assert terminal.getvalue() == said, "no pictures beside JSON"
+
+
+def test_how_far_it_is_has_a_rate_and_the_time_that_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal, seconds = Terminal(), [0.0]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    meter = progress.Progress(quiet=False, clock=lambda: seconds[0]).meter("Inbox", 100)
+    meter.skip(50)
+    seconds[0] = 10.0
+    meter.step(10, size=50_000_000)
+    assert terminal.getvalue().lstrip("\r") == (
+        "Inbox: 60 of 100 items (60%), 50.0 MB, 5.0 MB/s, 0:40 left"
+    )
+
+
+def test_a_mailbox_is_also_known_by_its_address(command: Command, filled: World) -> None:
+    commit = filled.next_commit(BEN, {"new": raw(b"x")})
+    named = dataclasses.replace(commit, coverage={"address": "ben@acme.example"})
+    filled.vault.write_commit(named)
+    _, rows = command.json("mailboxes")
+    assert isinstance(rows, list)
+    assert [row["address"] for row in rows] == ["", "ben@acme.example"]
+    _, rows = command.json("ls", "--mailbox", "Ben@acme.example")
+    assert isinstance(rows, list)
+    assert {row["item_id"] for row in rows} == {"copy", "new"}
+    status, _ = command("ls", "--mailbox", "nobody@acme.example")
+    assert (status, "no mailbox nobody@acme.example" in command.errors) == (2, True)
+    status, answer = command.json("check", "--mailbox", "ben@acme.example")
+    assert isinstance(answer, dict)
+    assert (status, answer["mailboxes"]) == (0, 1)
+
+
+def test_a_reader_that_goes_away_is_no_error(filled: World, tmp_path: Path) -> None:
+    filled.back_up(ANNA, {f"item-{n}": raw(b"%d" % n) for n in range(500)})
+    arguments = ["ls", str(filled.path), "--root-key-file", str(filled.key_file(tmp_path))]
+    with subprocess.Popen(
+        [sys.executable, "-m", "backups.repository", *arguments, "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.read(10)
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 0
+
+
+def test_a_newer_format_and_a_refused_folder_are_said_with_status_three(
+    command: Command, filled: World
+) -> None:
+    marker = filled.path / "stowage.json"
+    content = marker.read_bytes()
+    marker.write_bytes(content.replace(b'"format": 1', b'"format": 2'))
+    status, _ = command("info")
+    assert (status, "format 2, this version reads 1" in command.errors) == (3, True)
+    marker.write_bytes(content)
+    refused = OSError(errno.EACCES, os.strerror(errno.EACCES))
+    with mock.patch.object(os, "scandir", side_effect=refused):
+        status, _ = command("info")
+    assert (status, "tenants: Permission denied" in command.errors) == (3, True)

@@ -23,7 +23,7 @@ from backups.repository import (
     write_recovery,
 )
 from backups.repository.check import check
-from backups.repository.command import main
+from backups.standalone.main import main
 
 from .world import ACME, ANNA, BEN, MORNING, World, raw, read_all
 

@@ -17,7 +17,7 @@ from backups.repository import (
     open_recovery,
     write_recovery,
 )
-from backups.repository.command import main
+from backups.standalone.main import main
 
 from .world import ACME, ANNA, GLOBEX, World, read_all
 
@@ -134,7 +134,7 @@ def test_the_command_says_what_is_wrong_with_a_passphrase(
 ) -> None:
     place = ["mailboxes", str(kept.path), "--recovery-passphrase-file", str(file)]
     file.write_text("something else\n", encoding="utf-8")
-    assert main(place) == 2
+    assert main(place) == 3
     assert "this passphrase does not open it" in capsys.readouterr().err
     file.write_bytes(b"\xff\xfe")
     assert main(place) == 2
@@ -163,5 +163,5 @@ def test_other_tenants_of_the_same_place_are_passed_over(
     assert main(["mailboxes", *place]) == 0
     assert str(ANNA) in capsys.readouterr().out
     assert main(["check", *place]) == 0
-    assert main(["mailboxes", *place, "--tenant", str(GLOBEX)]) == 2
+    assert main(["mailboxes", *place, "--tenant", str(GLOBEX)]) == 3
     assert "does not open it" in capsys.readouterr().err

@@ -13,9 +13,9 @@ import pytest
 from backups.repository import FolderBackend, Repository, located
 from backups.repository import layout as names
 from backups.repository.check import check
-from backups.repository.command import main
 from backups.repository.findings import Finding, Report
 from backups.repository.verify import Position, Sample, Scope, Verification
+from backups.standalone.main import main
 
 from .test_damage import flipped
 from .world import ACME, ANNA, BEN, MORNING, World, raw, read_all, with_attachment

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from backups.catalog import words
 from backups.organizations.adoption import adopt_repository, adopt_tenants
 from backups.repository import RepositoryError, RootKeyError
-from backups.repository.command import read_passphrase
+from backups.repository.recovery import read_passphrase
 
 
 class Command(BaseCommand):

@@ -58,6 +58,16 @@ class Paths:
         before = self._folder(folder)
         return self._free(before, safe_name(name), suffix, MAX_PATH)
 
+    def keep(self, folder: Sequence[str], path: str) -> None:
+        """``path`` was given to a file of ``folder`` before: both stay as they are."""
+        before = ""
+        for part, name in zip(folder, path.split("/")[:-1], strict=False):
+            here = before + name
+            self._folders[(before, part)] = f"{here}/"
+            self._taken.add(_key(here))
+            before = f"{here}/"
+        self._taken.add(_key(path))
+
     def _folder(self, folder: Sequence[str]) -> str:
         path = ""
         for part in folder:

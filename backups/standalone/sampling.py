@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
-from .verify import CIRCLE, Sample, Scope
+from backups.repository.verify import CIRCLE, Sample, Scope
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -20,16 +21,16 @@ def is_sample(asked: argparse.Namespace) -> bool:
     return asked.percent is not None or asked.older_than is not None
 
 
-def scope_of(asked: argparse.Namespace) -> Scope:
+def scope_of(asked: argparse.Namespace, mailbox: UUID | None) -> Scope:
     """Of a sample packs are not read whole."""
     if not is_sample(asked):
-        return Scope(mailbox=asked.mailbox)
+        return Scope(mailbox=mailbox)
     before = None
     if asked.older_than is not None:
         before = datetime.now(UTC) - timedelta(days=asked.older_than)
     percent = CIRCLE if asked.percent is None else asked.percent
     sample = Sample.numbered(percent, asked.seed, before)
-    return Scope(objects=False, sample=sample, mailbox=asked.mailbox)
+    return Scope(objects=False, sample=sample, mailbox=mailbox)
 
 
 def _percent(text: str) -> float:
