@@ -16,6 +16,8 @@ from backups.sources import (
 from backups.sources.graph import Patience
 from sandbox.registration import ALL_ROLES
 from sandbox.testing import Sandbox
+from tests.sources.exchange import Server, serve
+from tests.sources.letters import mail
 
 _numbers = itertools.count(1)
 
@@ -84,16 +86,18 @@ def world(sandbox: Sandbox, settings: GraphSettings) -> Iterator[World]:
 
 
 @pytest.fixture
+def server(sandbox: Sandbox) -> Iterator[Server]:
+    made = serve(sandbox)
+    yield made
+    sandbox.faults.clear()
+    for one in made.sources:
+        one.close()
+    sandbox.store.remove_user(made.address)
+
+
+@pytest.fixture
 def source(world: World) -> GraphSource:
     return world.connect()
-
-
-def mail(number: int, body: str = "Hello") -> bytes:
-    return (
-        f"From: Anna Berg <anna@acme.example>\r\nTo: ravi@acme.example\r\n"
-        f"Subject: Mail {number}\r\nMessage-ID: <{number}@acme.example>\r\n"
-        f"Date: Mon, 02 Mar 2026 10:00:00 +0000\r\n\r\n{body}\r\n"
-    ).encode()
 
 
 def folders(source: GraphSource, mailbox: str) -> dict[str, SourceFolder]:

@@ -1,0 +1,8 @@
+"""Exchange Server through Exchange Web Services."""
+
+from backups.sources.ews.directory import ServerFacts
+from backups.sources.ews.settings import Auth, EwsSettings
+from backups.sources.ews.source import EwsSource
+from backups.sources.ews.transport import BackOff
+
+__all__ = ["Auth", "BackOff", "EwsSettings", "EwsSource", "ServerFacts"]
