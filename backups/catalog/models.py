@@ -116,7 +116,18 @@ class ItemVersion(TenantModel):
     Never granted to the operator's role.
     """
 
-    backup = TenantForeignKey(MailboxBackup, on_delete=models.CASCADE, related_name="versions")
+    # No key and no index of their own: every row written would pay for what the composite key
+    # to the backup, and the indexes below, do as well.
+    tenant = models.ForeignKey(
+        "tenants.Tenant",
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    backup = TenantForeignKey(
+        MailboxBackup, on_delete=models.CASCADE, related_name="versions", db_index=False
+    )
     item_id = models.CharField(max_length=600)
     change_key = models.CharField(max_length=300)
     folder_id = models.CharField(max_length=600)
@@ -163,7 +174,12 @@ class ItemVersion(TenantModel):
             ),
             # What was there earlier and is gone; also what a commit replaces.
             models.Index(F("backup"), F("item_id"), name="versions_of_an_item"),
-            models.Index(fields=["backup", "first"], name="items_of_a_commit"),
+            # Retention: what a mailbox held and holds no more.
+            models.Index(
+                fields=["backup", "last"],
+                condition=Q(last__isnull=False),
+                name="ended_items_of_a_backup",
+            ),
             # The function of catalog/search.py: by words, or the newest of a tenant that fit.
             GinIndex(fields=["search"], name="items_by_words"),
             models.Index(

@@ -55,6 +55,11 @@ _INSERT_PACK = """
 INSERT INTO backups_pack (tenant_id, repository_id, name, pack_class, size)
 VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
+_END_VERSIONS = """
+UPDATE backups_itemversion SET last = %s
+WHERE backup_id = %s AND last IS NULL AND item_id = ANY(%s)
+"""
+_AT_ONCE = 5_000
 
 
 class HeadMoved(Exception):
@@ -183,10 +188,9 @@ def folder_row(
 def _apply_items(backup: MailboxBackup, stored: StoredCommit, vault: Vault) -> None:
     commit = stored.commit
     replaced = [item.item_id for item in commit.items] + list(commit.removed_items)
-    for part in _chunks(replaced, 5000):
-        ItemVersion.objects.current().filter(backup=backup, item_id__in=part).update(
-            last=commit.sequence
-        )
+    with connections[APP].cursor() as cursor:
+        for part in _chunks(replaced, _AT_ONCE):
+            cursor.execute(_END_VERSIONS, [commit.sequence, backup.pk, part])
     # Named twice in one commit, the last counts.
     items = {item.item_id: item for item in commit.items}.values()
     if items:
@@ -255,6 +259,6 @@ def _add_restore_point(backup: MailboxBackup, stored: StoredCommit) -> None:
     )
 
 
-def _chunks(values: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+def _chunks(values: list[str], size: int) -> Iterable[list[str]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]

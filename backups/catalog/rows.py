@@ -94,14 +94,14 @@ _FIELDS: Final = tuple(
 )
 _values: Final = attrgetter(*(field.attname for field in _FIELDS))
 _WRITERS: Final = tuple(_writer(field) for field in _FIELDS)
-_COLUMNS: Final = ", ".join(f'"{field.column}"' for field in _FIELDS)
+COLUMNS: Final = ", ".join(f'"{field.column}"' for field in _FIELDS)
 _PREPARE: Final = f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_items ON COMMIT DELETE ROWS
-AS SELECT {_COLUMNS} FROM backups_itemversion WITH NO DATA
+AS SELECT {COLUMNS} FROM backups_itemversion WITH NO DATA
 """  # noqa: S608  (columns of our own model)
-_COPY: Final = f"COPY incoming_items ({_COLUMNS}) FROM STDIN"
+_COPY: Final = f"COPY incoming_items ({COLUMNS}) FROM STDIN"
 _INSERT: Final = f"""
-INSERT INTO backups_itemversion ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming_items
+INSERT INTO backups_itemversion ({COLUMNS}) SELECT {COLUMNS} FROM incoming_items
 """  # noqa: S608
 
 
@@ -114,19 +114,25 @@ def insert(versions: Iterable[ItemVersion | Version]) -> None:
     with connections[APP].cursor() as cursor:
         cursor.execute(_PREPARE)
         with cursor.copy(_COPY) as copy:
-            lines: list[str] = []
-            waiting = 0
-            for version in versions:
-                version.tenant_id = version.tenant_id or tenant
-                version.search = vector_of(version)
-                lines.append(_line(version))
-                waiting += len(lines[-1])
-                if waiting >= _CHUNK:
-                    copy.write("".join(lines))
-                    lines, waiting = [], 0
-            copy.write("".join(lines))
+            waiting: list[str] = []
+            size = 0
+            for line in lines(versions, tenant):
+                waiting.append(line)
+                size += len(line)
+                if size >= _CHUNK:
+                    copy.write("".join(waiting))
+                    waiting, size = [], 0
+            copy.write("".join(waiting))
         cursor.execute(_INSERT)
         cursor.execute("TRUNCATE incoming_items")
+
+
+def lines(versions: Iterable[ItemVersion | Version], tenant: UUID) -> Iterator[str]:
+    """Lines of COPY in the order of ``COLUMNS``; what says no tenant is ``tenant``'s."""
+    for version in versions:
+        version.tenant_id = version.tenant_id or tenant
+        version.search = vector_of(version)
+        yield _line(version)
 
 
 def _line(version: ItemVersion | Version) -> str:
