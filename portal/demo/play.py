@@ -44,6 +44,8 @@ class Summary:
     restored: int = 0
     verified: bool = False
     repositories: list[dict[str, str | int]] = field(default_factory=list)
+    passphrases: list[str] = field(default_factory=list)
+    """Files with the tenants' recovery passphrases."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

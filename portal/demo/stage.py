@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from backups.infrastructure.custody import set_recovery_passphrase
 from backups.infrastructure.models import Allocation, Proxy, Repository
 from backups.infrastructure.services import allocate, create_repository, default_proxy
 from backups.jobs.models import Job
@@ -60,6 +61,7 @@ class Stage:
     def __init__(self, data_dir: Path) -> None:
         self.sandbox_dir = data_dir / "sandbox"
         self._repositories_dir = data_dir / "repositories"
+        self._recovery_dir = data_dir / "recovery"
         self._notes = data_dir / "demo.json"
         self.sandbox_dir.mkdir(parents=True, exist_ok=True)
 
@@ -104,8 +106,7 @@ class Stage:
             ("Provider's operator", "operator@provider.example", None)
         ]
         people += [
-            (f"{name}'s administrator", f"admin@{slug}.example", slug)
-            for name, slug in layout.TENANTS
+            (f"{name}'s administrator", _administrator(slug), slug) for name, slug in layout.TENANTS
         ]
         for role, email, slug in people:
             if Person.objects.filter(email=email).exists():
@@ -117,6 +118,14 @@ class Stage:
                 tenant = Tenant.objects.using(OPERATOR).get(slug=slug)
                 add_member(tenant=tenant, person=person, role=Role.ADMINISTRATOR)
         return [SignIn(role, email, password) for role, email, _ in people]
+
+    def passphrase_files(self) -> list[Path]:
+        """A file with each tenant's recovery passphrase, which is set when the file is made.
+
+        Call it when the tenants have their allocations and their people.
+        """
+        self._recovery_dir.mkdir(mode=0o700, exist_ok=True)
+        return [self._passphrase_file(slug) for _name, slug in layout.TENANTS]
 
     def note(self, name: str) -> str:
         if not self._notes.exists():
@@ -132,6 +141,21 @@ class Stage:
         ) as file:
             json.dump({**notes, name: value}, file)
         temporary.replace(self._notes)
+
+    def _passphrase_file(self, slug: str) -> Path:
+        file = self._recovery_dir / f"{slug}.txt"
+        if file.exists():
+            return file
+        passphrase = "-".join(secrets.token_hex(2) for _ in range(6))
+        tenant = Tenant.objects.using(OPERATOR).get(slug=slug)
+        person = Person.objects.get(email=_administrator(slug))
+        with tenant_scope(tenant.pk):
+            set_recovery_passphrase(passphrase=passphrase, person_id=person.pk)
+        temporary = file.with_suffix(".new")
+        temporary.touch(mode=0o600)
+        temporary.write_text(f"{passphrase}\n", encoding="utf-8")
+        temporary.replace(file)
+        return file
 
     def _repository(self, plan: layout.Repository, proxy: Proxy) -> Repository:
         known = Repository.objects.using(OPERATOR).filter(name=plan.name).first()
@@ -183,6 +207,10 @@ class Stage:
             graph_url=sandbox_url,
             trust=registration.trust_pem or "",
         )
+
+
+def _administrator(slug: str) -> str:
+    return f"admin@{slug}.example"
 
 
 def _tenant(name: str, slug: str) -> Tenant:

@@ -69,7 +69,9 @@ class Command(BaseCommand):
             )
             companies = stage.companies(f"https://127.0.0.1:{sandbox_port}")
             sign_ins = stage.sign_ins()
+            passphrases = stage.passphrase_files()
             summary = play(stage, companies, self._say)
+            summary.passphrases = [str(file) for file in passphrases]
             self._tell(summary, f"http://127.0.0.1:{port}/", sign_ins)
             if json:
                 sys.stdout.write(summary.to_json() + "\n")
@@ -103,6 +105,12 @@ class Command(BaseCommand):
         )
         for person in sign_ins:
             self._say(f"  {person.role:<24} {person.email:<28} {person.password}")
+        self._say("\nRecovery passphrases, for a tenant who leaves (docs/leaving.md):")
+        for file in summary.passphrases:
+            self._say(f"  {file}")
+        self._say("Repositories:")
+        for entry in summary.repositories:
+            self._say(f"  {entry['path']}")
         self._say("")
 
     def _say(self, line: str) -> None:
