@@ -90,7 +90,7 @@ def may_use_dictionary(pack_class: PackClass, length: int) -> bool:
 
 
 class BlobCodec:
-    """Makes blobs for one tenant. Not safe for use by several threads at once."""
+    """Makes blobs for one tenant. Only ids and references may be asked for by several threads."""
 
     def __init__(self, keys: TenantKeys) -> None:
         self._id_key = keys.id_key
@@ -99,13 +99,16 @@ class BlobCodec:
         self._compressor = zstd.ZstdCompressor(level=ZSTD_LEVEL)
         self._with_dictionary: tuple[Dictionary, zstd.ZstdCompressor] | None = None
 
-    def reference(self, plaintext: bytes) -> BlobRef:
-        """``plaintext`` has at most 4 MiB."""
+    def id_of(self, plaintext: bytes) -> bytes:
+        return blake3.blake3(plaintext, key=self._id_key).digest()
+
+    def reference(self, plaintext: bytes, blob_id: bytes | None = None) -> BlobRef:
+        """``plaintext`` has at most 4 MiB; ``blob_id`` is its id, where that is known."""
         if len(plaintext) > MAX_PART:
             raise ValueError(f"a blob holds at most {MAX_PART} bytes, not {len(plaintext)}")
         info = _KEY_INFO + hashlib.sha256(plaintext).digest()
         key = hmac.digest(self._extracted, info + b"\x01", "sha256")
-        return BlobRef(self._id(plaintext), key, len(plaintext))
+        return BlobRef(blob_id or self.id_of(plaintext), key, len(plaintext))
 
     def seal(
         self,
@@ -150,7 +153,7 @@ class BlobCodec:
         """
         header = header or read_header(blob, name)
         plaintext = self._decrypted(header, ref, blob, name, dictionary)
-        if len(plaintext) != ref.length or self._id(plaintext) != ref.id:
+        if len(plaintext) != ref.length or self.id_of(plaintext) != ref.id:
             raise Damaged(name, f"blob {ref.id.hex()} decrypts to something else")
         return plaintext
 
@@ -196,9 +199,6 @@ class BlobCodec:
             compressor = zstd.ZstdCompressor(level=DICTIONARY_LEVEL, zstd_dict=digested)
             self._with_dictionary = (dictionary, compressor)
         return self._with_dictionary[1]
-
-    def _id(self, plaintext: bytes) -> bytes:
-        return blake3.blake3(plaintext, key=self._id_key).digest()
 
 
 def read_header(blob: bytes | memoryview, name: str) -> BlobHeader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from backports import zstd
@@ -87,6 +88,7 @@ class Trainer:
         self._samples: Samples | None = None
         self._current: Dictionary | None = None
         self._asked = False
+        self._training: Future[bytes | None] | None = None
 
     def offer(self, part: bytes) -> None:
         """A small part that is about to be stored."""
@@ -96,20 +98,39 @@ class Trainer:
 
     @property
     def expects_one(self) -> bool:
-        """Whether there is none and samples are being collected for the first."""
-        return self._current is None and self._samples is not None
+        """Whether there is none, and the first is being trained or samples for it collected."""
+        return self._current is None and (self._samples is not None or self.is_training)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the first one has been begun; ``finished`` waits for it."""
+        return self._training is not None
 
     def dictionary(self) -> Dictionary | None:
-        """The one to use now; trained first when it is time."""
+        """The one to use now; when it is time, training begins.
+
+        The first is trained in a thread of its own, for nothing small can be packed before; a
+        better one while the caller waits.
+        """
         self._ask()
         if self._samples is not None and self._samples.enough:
             samples, self._samples = self._samples, None
             older = self._current = self._current or self._made_meanwhile()
-            if older is not None and self._is_young(older):
-                return older
-            content = samples.train() if older is None else samples.train_better(older)
-            if content is not None:
+            if older is None:
+                thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="training")
+                self._training = thread.submit(samples.train)
+                thread.shutdown(wait=False)
+            elif not self._is_young(older) and (content := samples.train_better(older)):
                 self._adopt(content)
+        return self._current
+
+    def finished(self) -> Dictionary | None:
+        """The one to use, once what is being trained is ready."""
+        if self._training is None:
+            return self.dictionary()
+        content, self._training = self._training.result(), None
+        if content is not None:
+            self._adopt(content)
         return self._current
 
     def _ask(self) -> None:

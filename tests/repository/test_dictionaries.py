@@ -27,7 +27,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "ENOUGH_BYTES", 60_000)
     monkeypatch.setattr(training, "ENOUGH_PARTS", 50)
     monkeypatch.setattr(training, "SIZE", 8_000)
-    monkeypatch.setattr("backups.repository.writer.PAYS", 20_000)
+    monkeypatch.setattr("backups.repository.filling.PAYS", 20_000)
 
 
 def mails(count: int, start: int = 0, phrases: list[str] = PHRASES) -> list[CutItem]:

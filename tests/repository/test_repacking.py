@@ -22,7 +22,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(training, "ENOUGH_BYTES", 60_000)
     monkeypatch.setattr(training, "ENOUGH_PARTS", 50)
     monkeypatch.setattr(training, "SIZE", 8_000)
-    monkeypatch.setattr("backups.repository.writer.PAYS", 20_000)
+    monkeypatch.setattr("backups.repository.filling.PAYS", 20_000)
     made = World(tmp_path / "repository")
     items = {}
     for number in range(150):

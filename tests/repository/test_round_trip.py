@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from backups.repository import (
     Damaged,
     FolderBackend,
     Location,
+    NoSpace,
     PackClass,
     Repository,
     RepositoryError,
@@ -126,6 +128,8 @@ def test_packs_stay_under_their_limit_and_keep_their_class(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packs, "LIMIT", 64 * 1024)
+    # So each call waits until the parts before its own are packed.
+    monkeypatch.setattr("backups.repository.writer.AHEAD", 1)
     chance = random.Random(4)
     writer = world.vault.writer(nothing_known)
     cuts = [with_attachment(chance.randbytes(3_000), chance.randbytes(9_000)) for _ in range(30)]
@@ -170,6 +174,37 @@ def test_after_an_error_a_writer_refuses_to_go_on(world: World) -> None:
     with pytest.raises(RepositoryError, match="can't go on"):
         writer.flush()
     assert writer.taken() == []
+
+
+def test_what_fails_while_the_next_items_are_read_is_said_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(FolderBackend):
+        def put_immutable(self, key: str, data: bytes | bytearray | memoryview) -> None:
+            raise NoSpace(f"{key}: no space left")
+
+    monkeypatch.setattr(packs, "LIMIT", 64 * 1024)
+    monkeypatch.setattr("backups.repository.writer.AHEAD", 1)
+    repository = Repository(Full(world.path), world.repository.id)
+    vault = repository.vault(ACME, world.keys, world.mailbox_keys.__getitem__)
+    writer = vault.writer(nothing_known)
+    chance = random.Random(6)
+    with pytest.raises(NoSpace, match="no space left"):
+        for _ in range(30):
+            writer.add([with_attachment(b"see there", chance.randbytes(9_000))])
+    with pytest.raises(RepositoryError, match="can't go on"):
+        writer.flush()
+    assert (writer.taken(), writer.bytes_stored) == ([], 0)
+
+
+def test_the_thread_of_a_writer_ends_with_it(world: World) -> None:
+    before = set(threading.enumerate())
+    writer = world.vault.writer(nothing_known)
+    writer.add([raw(b"never flushed")])
+    (packing,) = set(threading.enumerate()) - before
+    del writer
+    packing.join(timeout=60)
+    assert not packing.is_alive()
 
 
 def test_the_references_of_one_item_are_enough_to_read_it(world: World) -> None:

@@ -37,11 +37,11 @@ from backups.repository import (
     destroy_mailbox_key,
     destroy_tenant_keys,
     envelope,
+    filling,
     keys,
     recovery,
     rewrap_tenant_keys,
     write_recovery,
-    writer,
 )
 from backups.repository.destruction import encode
 from backups.repository.dictionaries import Dictionaries
@@ -129,7 +129,7 @@ def _no_chance() -> Iterator[None]:
 @contextmanager
 def _small_limits() -> Iterator[None]:
     with (
-        mock.patch.object(writer, "PAYS", 1),
+        mock.patch.object(filling, "PAYS", 1),
         # As it was when the archive was made; any level gives the same format.
         mock.patch.object(blobs, "DICTIONARY_LEVEL", 3),
         mock.patch.object(chain, "COMMITS_PER_CHECKPOINT", 3),
