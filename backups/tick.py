@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from backups.destruction.due import due_places
@@ -66,10 +67,10 @@ def _ring_verifications() -> None:
 
 
 def _ring_unprepared() -> None:
-    """Sessions that wait to be prepared: their ring may have been lost."""
+    """Sessions that wait to be prepared: their ring may have been lost, or their time has come."""
     with operator_scope():
         sessions = Session.objects.filter(
-            kind=Kind.BACKUP, state=State.QUEUED, mailboxes_total=0
+            kind=Kind.BACKUP, state=State.QUEUED, mailboxes_total=0, prepare_after__lte=Now()
         ).values_list("pk", "tenant_id")[:1000]
         waiting = list(sessions)
     for session_id, tenant_id in waiting:

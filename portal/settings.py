@@ -186,6 +186,9 @@ PUBLIC_URL = environment.url(
 MAIL_FOLDER = DATA_DIR / "mail"
 
 LEASE_SECONDS = environment.number("PORTAL_LEASE_SECONDS", default=60)
+REQUESTS_PER_SECOND = environment.number(
+    "PORTAL_GRAPH_REQUESTS_PER_SECOND", default=10_000, minimum=1
+)
 ALLOWED_SERVERS = environment.items("PORTAL_ALLOWED_SERVERS", default=[])
 ROOT_KEY_FILE = environment.path("PORTAL_ROOT_KEY_FILE", default=DATA_DIR / "root.key")
 

@@ -4,7 +4,12 @@ from django.db import models
 from django.db.models.functions import Now
 
 from backups.organizations.querysets import MailboxQuerySet
-from tenants.isolation.tables import IdentifiedTenantModel, TenantForeignKey, TenantManager
+from tenants.isolation.tables import (
+    GlobalModel,
+    IdentifiedTenantModel,
+    TenantForeignKey,
+    TenantManager,
+)
 
 
 class Organization(IdentifiedTenantModel):
@@ -73,3 +78,15 @@ class Mailbox(IdentifiedTenantModel):
 
     def __str__(self) -> str:
         return self.address
+
+
+class ApplicationBudget(GlobalModel):
+    """Requests that may still be made with one application, and a wait that a server asked for.
+
+    Shared by all workers on all hosts. ``key`` says whose, and tells nobody who reads it.
+    """
+
+    key = models.BinaryField(max_length=32, unique=True)
+    requests = models.FloatField(default=0)
+    filled_at = models.DateTimeField(db_default=Now())
+    held_until = models.DateTimeField(null=True)

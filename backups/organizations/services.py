@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from backups.infrastructure.keys import seal_secret, unseal_secret
+from backups.organizations.budget import SharedBudget
 from backups.organizations.credentials import check_credential, check_trust
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.recovered import rejoin
@@ -126,6 +127,11 @@ def source_for(organization: Organization, patience: Patience | None = None) -> 
             trust_pem=organization.trust or None,
         ),
         patience,
+        SharedBudget(
+            server=organization.graph_url,
+            application=organization.client_id,
+            directory=organization.directory,
+        ),
     )
 
 

@@ -78,6 +78,10 @@ class Session(IdentifiedTenantModel, Counters):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
+    prepare_after = models.DateTimeField(
+        db_default=Now(), help_text="When the organization may be asked for its mailboxes again."
+    )
+    prepare_failures = models.PositiveSmallIntegerField(default=0)
     mailboxes_total = models.IntegerField(default=0)
     mailboxes_done = models.IntegerField(default=0)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import DatabaseError, connections, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from backups.catalog.models import MailboxBackup
 from backups.infrastructure.services import repository_of
@@ -16,9 +19,10 @@ from backups.jobs.services import cover_organization
 from backups.organizations.models import Mailbox
 from backups.organizations.services import discover_mailboxes
 from backups.sessions.bell import ring
-from backups.sessions.failures import job_state_without
-from backups.sessions.models import Kind, Session, Task
+from backups.sessions.failures import TRIES, ending_of, job_state_without
+from backups.sessions.models import Kind, Session, SessionLog, State, Task
 from backups.sessions.services import fail_session
+from backups.sessions.services import log as log_line
 from backups.sources import SourceError
 from tenants.isolation.scope import OPERATOR, tenant_scope
 
@@ -35,6 +39,8 @@ def prepare_session(session_id: UUID, tenant_id: UUID) -> None:
         session = Session.objects.get(pk=session_id)
         if not session.is_open or Task.objects.filter(session=session).exists():
             return
+        if session.prepare_after > timezone.now():
+            return
     with _alone(session_id) as alone:
         if not alone:
             return
@@ -46,7 +52,7 @@ def prepare_session(session_id: UUID, tenant_id: UUID) -> None:
             # The next tick rings again; there is nowhere to note a failure.
             raise
         except Exception as error:  # noqa: BLE001  (a session that can't begin must end)
-            _fail(session_id, tenant_id, error)
+            _put_off_or_fail(session_id, tenant_id, error)
             return
     if queue:
         ring(queue)
@@ -107,6 +113,25 @@ def _backups(job: Job) -> list[MailboxBackup]:
     )
     backups = MailboxBackup.objects.filter(mailbox__in=covered, allocation=job.allocation)
     return list(backups.order_by("mailbox__address"))
+
+
+def _put_off_or_fail(session_id: UUID, tenant_id: UUID, error: Exception) -> None:
+    """As with a mailbox: a wait that the server asked for is no failure, an outage is one of
+    three before the session ends."""
+    ending = ending_of(error)
+    with tenant_scope(tenant_id):
+        session = Session.objects.get(pk=session_id)
+        failures = session.prepare_failures + ending.failed
+        passing = isinstance(error, SourceError) and ending.retry_after is not None
+        if passing and failures <= TRIES and session.cancel_requested_at is None:
+            wait = timedelta(seconds=ending.retry_after or 0.0)
+            Session.objects.filter(pk=session_id, state=State.QUEUED).update(
+                prepare_after=Now() + wait, prepare_failures=failures
+            )
+            again = f"{ending.reason} It is tried again in {wait.total_seconds():.0f} s."
+            log_line(session_id, SessionLog.Level.INFO, again)
+            return
+    _fail(session_id, tenant_id, error)
 
 
 def _fail(session_id: UUID, tenant_id: UUID, error: Exception) -> None:

@@ -17,12 +17,26 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
         yield running
 
 
+class Clock:
+    """Seconds that only pass by sleeping."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
 @pytest.fixture
 def world(
     transactional_db: None, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> World:
-    # Nothing waits in a test: what would be slept is only counted.
+    # Nothing waits in a test: what would be slept moves a clock of the source's own.
+    clock = Clock()
     monkeypatch.setattr(
-        graph_source, "Patience", lambda: Patience(attempts=3, sleep=lambda seconds: None)
+        graph_source, "Patience", lambda: Patience(attempts=3, sleep=clock.sleep, now=clock)
     )
     return make_world(sandbox, tmp_path / "repository")

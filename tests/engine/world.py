@@ -83,6 +83,8 @@ class World:
             if not self.session(session.pk).is_open:
                 return self.session(session.pk)
             Task.objects.using(OPERATOR).filter(state=State.QUEUED).update(not_before=Now())
+            Session.objects.using(OPERATOR).filter(pk=session.pk).update(prepare_after=Now())
+            prepare_session(session.pk, self.id)
         raise AssertionError(f"the session does not end: {self.log(session)}")
 
     def bury_workers(self) -> set[str]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from backups.jobs.models import Job
 from backups.jobs.services import JobRefused, start_job
 from backups.sessions import bell, prepare, services, slices
+from backups.sessions.failures import TRIES
 from backups.sessions.models import Session, State, Task
 from backups.sessions.prepare import prepare_session
+from backups.sessions.services import request_stop
+from backups.sources import Throttled, Unavailable
 from backups.tick import tick
 from tenants.isolation.scope import tenant_scope
 from tests.engine.world import World
@@ -219,3 +224,73 @@ def test_a_step_of_the_tick_that_fails_leaves_the_others_alone(
     tick()
     assert rings == [(bell.PREPARE, bell.CONTROL)]
     assert world.session(session.pk).state == State.QUEUED
+
+
+def test_an_organization_that_asks_to_wait_puts_the_session_off_and_fails_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy() -> None:
+        raise Throttled("listing users: the server asks to wait", 900)
+
+    session = begin(world)
+    with monkeypatch.context() as patch:
+        when_discovering(patch, busy)
+        for _ in range(TRIES + 2):
+            make_due(world, session)
+            prepare_session(session.pk, world.id)
+    waiting = world.session(session.pk)
+    assert waiting.state == State.QUEUED
+    assert waiting.prepare_after - timezone.now() > timedelta(seconds=850)
+    assert session.pk not in rung(monkeypatch)
+    prepare_session(session.pk, world.id)
+    assert tasks_of(world, session) == 0
+    make_due(world, session)
+    assert session.pk in rung(monkeypatch)
+    prepare_session(session.pk, world.id)
+    assert world.work(session).state == State.SUCCESS
+
+
+def test_an_organization_that_stays_out_of_reach_fails_the_session_after_three_tries(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach() -> None:
+        raise Unavailable("the server can't be reached")
+
+    when_discovering(monkeypatch, out_of_reach)
+    session = begin(world)
+    for _ in range(TRIES):
+        make_due(world, session)
+        prepare_session(session.pk, world.id)
+        assert world.session(session.pk).state == State.QUEUED
+    make_due(world, session)
+    prepare_session(session.pk, world.id)
+    assert world.session(session.pk).state == State.FAILED
+    assert world.job_state() == Job.State.DISCONNECTED
+
+
+def test_a_session_that_waits_for_its_organization_can_be_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy() -> None:
+        raise Throttled("listing users: the server asks to wait", 900)
+
+    when_discovering(monkeypatch, busy)
+    session = begin(world)
+    prepare_session(session.pk, world.id)
+    with tenant_scope(world.id):
+        request_stop(world.session(session.pk))
+    assert world.session(session.pk).state == State.STOPPED
+
+
+def make_due(world: World, session: Session) -> None:
+    with tenant_scope(world.id):
+        Session.objects.filter(pk=session.pk).update(prepare_after=timezone.now())
+
+
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+    """The sessions that the tick rings to be prepared."""
+    heard: list[UUID] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("backups.tick.ring_prepare", lambda session_id, _: heard.append(session_id))
+        tick()
+    return heard

@@ -14,6 +14,7 @@ from backups.sources import (
     SourceFolder,
 )
 from backups.sources.graph import Patience
+from backups.sources.pacing import Gate
 from sandbox.registration import ALL_ROLES
 from sandbox.testing import Sandbox
 from tests.sources.exchange import Server, serve
@@ -43,6 +44,7 @@ class World:
     address: str
     mailbox: str
     waits: list[float] = field(default_factory=list)
+    clock: float = 1000.0
     sources: list[GraphSource] = field(default_factory=list)
 
     def connect(self, *roles: str) -> GraphSource:
@@ -52,10 +54,15 @@ class World:
             settings = GraphSettings(**asdict(self.sandbox.register("acme.example", roles)))
         return self.connect_as(settings)
 
-    def connect_as(self, settings: GraphSettings) -> GraphSource:
-        source = GraphSource(settings, Patience(sleep=self.waits.append))
+    def connect_as(self, settings: GraphSettings, gate: Gate | None = None) -> GraphSource:
+        patience = Patience(sleep=self.sleep, now=lambda: self.clock)
+        source = GraphSource(settings, patience, gate)
         self.sources.append(source)
         return source
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.clock += seconds
 
     def add_mail(self, count: int = 1, folder: str = "Inbox", body: str = "Hello") -> list[str]:
         return [

@@ -40,7 +40,7 @@ def test_throttling_without_a_time_backs_off_longer_each_time(world: World, sour
     assert all(
         early * 1.3 < late * 2 for early, late in zip(world.waits, world.waits[1:], strict=False)
     )
-    assert source.throttled_seconds == sum(world.waits)
+    assert source.throttled_seconds == pytest.approx(sum(world.waits))
 
 
 def test_throttling_without_end_is_throttled(world: World, source: GraphSource):
@@ -125,3 +125,48 @@ def test_a_sign_in_server_that_fails_is_unavailable(world: World, source: GraphS
     world.sandbox.faults.add(Fault(Kind.STATUS, "openid-configuration", times=9, status=503))
     with pytest.raises(Unavailable, match="sign-in"):
         folders(source, world.mailbox)
+
+
+class Budget:
+    """A gate that says what the test wants and remembers what it heard."""
+
+    def __init__(self, *delays: float) -> None:
+        self.delays = list(delays)
+        self.taken = 0
+        self.held: list[float] = []
+
+    def take(self, requests: int) -> float:
+        delay = self.delays.pop(0) if self.delays else 0.0
+        self.taken += 0 if delay else requests
+        return delay
+
+    def hold(self, seconds: float) -> None:
+        self.held.append(seconds)
+
+
+def test_the_budget_that_workers_share_is_asked_before_the_first_request(world: World):
+    budget = Budget(3.0, 2.0)
+    source = world.connect_as(world.settings, budget)
+    assert folders(source, world.mailbox)
+    assert world.waits == [3.0, 2.0]
+    assert source.throttled_seconds == 5.0
+    assert budget.taken >= source.requests
+
+
+def test_a_budget_that_is_used_up_for_minutes_is_given_back_to_the_caller(world: World):
+    source = world.connect_as(world.settings, Budget(600.0))
+    with pytest.raises(Throttled, match="limit of requests") as caught:
+        folders(source, world.mailbox)
+    assert caught.value.retry_after == 600
+    assert source.requests == 0
+
+
+def test_a_wait_that_concerns_everybody_is_told_to_everybody(world: World):
+    budget = Budget()
+    source = world.connect_as(world.settings, budget)
+    world.sandbox.faults.add(Fault(Kind.STATUS, "users/delta", status=429, retry_after=9))
+    world.sandbox.faults.add(Fault(Kind.STATUS, "folders/delta", status=429, retry_after=4))
+    assert list(source.discover())
+    assert folders(source, world.mailbox)
+    assert budget.held == [9.0]
+    assert world.waits == [9.0, 4.0]

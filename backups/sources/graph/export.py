@@ -19,6 +19,7 @@ def exporter(transport: Transport, mailbox: str) -> Exporter:
             path("admin", "exchange", "mailboxes", mailbox, "exportItems"),
             "exporting items",
             "MailboxItem.Export.All",
+            mailbox,
             body={"itemIds": [item.id for item in pack]},
             divisible=True,
             attempts=_ATTEMPTS,

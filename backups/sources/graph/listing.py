@@ -38,7 +38,7 @@ class Listing:
         what, permission = "listing folders", "MailboxFolder.Read.All"
         start = path("admin", "exchange", "mailboxes", mailbox, "folders", "delta")
         target = resumed(cursor, start)
-        call = Call("GET", target, what, permission, headers=_PAGE, cursor=bool(cursor))
+        call = Call("GET", target, what, permission, mailbox, headers=_PAGE, cursor=bool(cursor))
         for page in self.transport.pages(call, delta=True):
             yield FolderPage(
                 tuple(folder_of(one, what) for one in page.entities if "@removed" not in one),
@@ -55,6 +55,7 @@ class Listing:
             resumed(cursor, path(*segments, query=_ITEMS)),
             what,
             permission,
+            mailbox,
             headers=_PAGE,
             cursor=bool(cursor),
         )

@@ -41,7 +41,8 @@ class Writer:
         if kind:
             body["type"] = kind
         permission = "MailboxFolder.ReadWrite.All"
-        call = Call("POST", path(*segments), what, permission, body=body, repeatable=False)
+        target = path(*segments)
+        call = Call("POST", target, what, permission, mailbox, body=body, repeatable=False)
         return folder_of(self._transport.json(call), what)
 
     def create(self, mailbox: str, folder: str, payload: bytes) -> ItemReference:
@@ -57,7 +58,7 @@ class Writer:
         def prepare(_: Call) -> httpx.Request:
             return self._transport.request("POST", self._session(mailbox), content(), length)
 
-        call = Call("POST", "", "importing an item", _IMPORT_PERMISSION, repeatable=False)
+        call = Call("POST", "", "importing an item", _IMPORT_PERMISSION, mailbox, repeatable=False)
         answer = self._transport.send(
             call, read_json, prepare=prepare, renew=lambda: self._sessions.pop(mailbox, None)
         )
@@ -75,7 +76,7 @@ class Writer:
         )
         segments = ("admin", "exchange", "mailboxes", mailbox, "folders", folder, "items")
         query = {"$filter": condition, "$select": "id,changeKey"}
-        call = Call("GET", path(*segments, query=query), what, "MailboxItem.Read.All")
+        call = Call("GET", path(*segments, query=query), what, "MailboxItem.Read.All", mailbox)
         return [
             ItemReference(identity(entity, what), text(entity, "changeKey"))
             for page in self._transport.pages(call, delta=False)
@@ -88,7 +89,7 @@ class Writer:
         segments += [folder or "msgfolderroot", "items", item]
         target = path(*segments, query={"disposalType": "softDelete"})
         self._transport.nothing(
-            Call("DELETE", target, "deleting an item", "MailboxItem.ReadWrite.All")
+            Call("DELETE", target, "deleting an item", "MailboxItem.ReadWrite.All", mailbox)
         )
 
     def _session(self, mailbox: str) -> str:
@@ -103,7 +104,9 @@ class Writer:
     def _open_session(self, mailbox: str) -> tuple[str, datetime]:
         what = "opening an import session"
         segments = ("admin", "exchange", "mailboxes", mailbox, "createImportSession")
-        answer = self._transport.json(Call("POST", path(*segments), what, _IMPORT_PERMISSION))
+        answer = self._transport.json(
+            Call("POST", path(*segments), what, _IMPORT_PERMISSION, mailbox)
+        )
         url = text(answer, "importUrl")
         if urlsplit(url).scheme != "https":
             raise Unavailable(f"{what}: the server gave no usable address")

@@ -48,10 +48,11 @@ class Patience:
     """How often a call is tried and how long a source waits in place, in seconds.
 
     A server that asks for more than ``longest_wait`` gives Throttled: whoever called can use the
-    time better. ``sleep`` is there for tests.
+    time better. ``sleep`` and ``now`` (seconds of a steady clock) are there for tests.
     """
 
     attempts: int = 5
     first_wait: float = 1.0
     longest_wait: float = 60.0
     sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.monotonic

@@ -20,14 +20,17 @@ from backups.sources.interface import (
     SourceFolder,
     SourceMailbox,
 )
+from backups.sources.pacing import Gate
 from backups.sources.tokens import roles_in
 
 
 class GraphSource:
     """See MailboxSource for what each method promises. Nothing is asked before the first call."""
 
-    def __init__(self, settings: GraphSettings, patience: Patience | None = None) -> None:
-        self._transport = Transport(settings, patience or Patience())
+    def __init__(
+        self, settings: GraphSettings, patience: Patience | None = None, gate: Gate | None = None
+    ) -> None:
+        self._transport = Transport(settings, patience or Patience(), gate)
         self._listing = Listing(self._transport)
         self._writer = Writer(self._transport)
 

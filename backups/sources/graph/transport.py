@@ -22,6 +22,7 @@ from backups.sources.graph.problems import (
     read_problem,
 )
 from backups.sources.graph.settings import GraphSettings, Patience
+from backups.sources.pacing import Gate, Pace
 from backups.sources.packs import TooMuch
 from backups.sources.times import retry_after
 from backups.sources.tokens import Tokens
@@ -67,13 +68,14 @@ class Call:
     ``target`` is path and query below the host; ``what`` says in a message what it was for,
     ``permission`` what it takes. ``divisible``: 413, 504 and timeouts raise TooMuch, because less
     could be asked for. ``cursor``: the target came from a delta link. Not ``repeatable``: done
-    again only when the server says that it did nothing.
+    again only when the server says that it did nothing. ``mailbox``: whose limits it counts to.
     """
 
     method: str
     target: str
     what: str
     permission: str
+    mailbox: str = ""
     body: JsonObject | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     divisible: bool = False
@@ -105,9 +107,13 @@ class _Failure(Exception):
 class Transport:
     """Carries calls to one organization. Safe to use from threads."""
 
-    def __init__(self, settings: GraphSettings, patience: Patience) -> None:
+    def __init__(
+        self, settings: GraphSettings, patience: Patience, gate: Gate | None = None
+    ) -> None:
         self.requests = 0
         self.throttled_seconds = 0.0
+        self._waited_until = 0.0
+        self._pace = Pace(gate, patience.now)
         self._root = root_url(settings.graph_url)
         self._patience = patience
         self._counting = threading.Lock()
@@ -209,6 +215,7 @@ class Transport:
         prepare: Callable[[Call], httpx.Request],
     ) -> Answer:
         request = prepare(call)
+        self._admit(call, int(request.headers.get("Content-Length", 0)))
         with self._counting:
             self.requests += 1
         try:
@@ -240,6 +247,8 @@ class Transport:
         if status in (429, 503):
             longest = self._patience.longest_wait
             throttled = Throttled(f"{what}: the server asks to wait ({problem})", wait or longest)
+            if wait is not None:
+                self._pace.hold(call.mailbox, wait)
             if wait is not None and wait > longest:
                 return throttled
             busy = Unavailable(f"{what}: the server is busy ({problem})")
@@ -259,10 +268,26 @@ class Transport:
             # Jitter, so that workers that were refused together don't come back together.
             seconds = min(doubled * random.uniform(0.5, 1.5), self._patience.longest_wait)  # noqa: S311
         logger.info("waiting %.1f s: %s", seconds, failure.error)
-        self._patience.sleep(seconds)
         if failure.throttled:
-            with self._counting:
-                self.throttled_seconds += seconds
+            self._count_wait(seconds)
+        self._patience.sleep(seconds)
+
+    def _admit(self, call: Call, upload: int) -> None:
+        """Wait until the limits allow a request. Raises Throttled when that takes too long."""
+        while (seconds := self._pace.wait(call.mailbox, upload)) > 0:
+            if seconds > self._patience.longest_wait:
+                limit = "mailbox" if call.mailbox else "application"
+                raise Throttled(f"{call.what}: the limit of requests of the {limit}", seconds)
+            self._count_wait(seconds)
+            self._patience.sleep(seconds)
+
+    def _count_wait(self, seconds: float) -> None:
+        """Several threads that wait for the same thing wait once."""
+        with self._counting:
+            now = self._patience.now()
+            until = now + seconds
+            self.throttled_seconds += max(0.0, until - max(now, self._waited_until))
+            self._waited_until = max(self._waited_until, until)
 
     def _page(self, body: JsonObject, what: str) -> Page:
         entities = body.get("value")
