@@ -11,7 +11,7 @@ from backups.sources.ews.answers import Answer, problem_of
 from backups.sources.ews.mime import MimeExport
 from backups.sources.ews.problems import TOO_MUCH, error_of
 from backups.sources.ews.soap import item_id, m
-from backups.sources.ews.transport import Call, Transport, Unsupported
+from backups.sources.ews.transport import BadPart, Call, Transport, Unsupported
 from backups.sources.interface import ExportedItem, ItemChange
 from backups.sources.packs import Exporter, Pack, TooMuch
 
@@ -31,7 +31,17 @@ class Export:
 
     def run(self, address: str, wanted: Sequence[ItemChange]) -> Iterator[ExportedItem]:
         """Every id exactly once; see MailboxSource.export."""
-        return Exporter(lambda pack: self._ask(address, pack), MAX_BYTES).run(wanted)
+
+        def ask(pack: Pack) -> dict[str, ExportedItem]:
+            try:
+                return self._ask(address, pack)
+            except BadPart as bad:
+                if len(pack) > 1:
+                    raise TooMuch from bad
+                (item,) = pack
+                return {item.id: ExportedItem(item.id, item.change_key, error=bad.error)}
+
+        return Exporter(ask, MAX_BYTES).run(wanted)
 
     def is_native(self, address: str) -> bool:
         """Whether the server has ExportItems: it is asked for an item that can't be."""

@@ -89,6 +89,9 @@ class Listing:
                 "<m:SyncScope>NormalItems</m:SyncScope></m:SyncFolderItems>"
             )
             message = self.transport.one(Call(body, _ITEMS, address))
+            if not message.findtext(m("SyncState")):
+                # Some servers answer so, with success, for a folder that is gone.
+                self._count(address, folder)
             sync_state, last = _progress(message, "IncludesLastItemInRange", sync_state, _ITEMS)
             told = list(message.iterfind(f"{m('Changes')}/*"))
             if known and any(_creates(change, known) for change in told):
@@ -96,7 +99,10 @@ class Listing:
                     f"{_ITEMS}: the server starts over without saying so; all items are listed"
                 )
             if first and cursor is None and not told:
-                self._must_be_empty(address, folder)
+                held = self._count(address, folder)
+                if held:
+                    reason = f"the server lists nothing of a folder that holds {held} items"
+                    raise Retry(f"{_ITEMS}: {reason}")
             changes = tuple(_change(change) for change in told)
             witness = _next_witness(changes, witness)
             # Within a round a server may repeat a page: the witness is for the next one.
@@ -151,16 +157,16 @@ class Listing:
             if last:
                 return
 
-    def _must_be_empty(self, address: str, folder: str) -> None:
-        """Some servers list nothing, with success, for a folder that is gone or not to be had."""
+    def _count(self, address: str, folder: str) -> int:
+        """How many items the folder says it holds. Raises Gone."""
         body = (
             f"<m:GetFolder>{shape('FolderShape', 'folder:TotalCount')}"
             f"<m:FolderIds>{folder_id(folder)}</m:FolderIds></m:GetFolder>"
         )
         found = self.transport.one(Call(body, _ITEMS, address)).find(f"{m('Folders')}/*")
-        held = number(found, "TotalCount") if found is not None else 0
-        if held:
-            raise Retry(f"{_ITEMS}: the server lists nothing of a folder that holds {held} items")
+        if found is None:
+            raise Gone(f"{_ITEMS}: the server shows no such folder")
+        return number(found, "TotalCount")
 
 
 def folder_of(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import pybase64
 
 from backups.sources.errors import Refused, Retry
 from backups.sources.ews.answers import Answer, problem_of
+from backups.sources.ews.listing import number
 from backups.sources.ews.problems import TOO_MUCH, error_of
 from backups.sources.ews.soap import Encoded, attribute, extended, item_id, m, shape, t, text
 from backups.sources.ews.transport import Call, Transport
@@ -33,6 +35,11 @@ MARK = b"Stowage-Item: 1\r\n"
 _WHAT = "exporting items as MIME"
 _LINE = 76
 _LONGEST_FIELD = 1024 * 1024
+_NAMED = 5
+_ATTACHED = re.compile(
+    rb"^(?:content-disposition:|content-id:|content-type:[ \t]*message/)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _HAS_ATTACHMENT, _FROM_ME = 0x10, 0x20
 _COMPUTED = _HAS_ATTACHMENT | _FROM_ME
 _FLAGS = 0x0E07
@@ -59,6 +66,7 @@ _ELEMENTS = (
 _SHAPE = shape(
     "ItemShape",
     "item:ItemClass",
+    "item:Attachments",
     "item:Categories",
     *(extended(tag, kind) for tag, kind in PROPERTIES),
     more="<t:IncludeMimeContent>true</t:IncludeMimeContent>",
@@ -195,6 +203,10 @@ def _read(answer: Answer, message: Element, item: ItemChange) -> ExportedItem:
     mime, error = answer.stream(element.find(t("MimeContent")))
     if mime is None:
         return ExportedItem(item.id, item.change_key, error=error)
+    missing = _left_out(element, mime)
+    if missing:
+        error = Retry(f"{_WHAT}: the server leaves attachments out of it ({missing})")
+        return ExportedItem(item.id, item.change_key, error=error)
     identity = element.find(t("ItemId"))
     key = identity.get("ChangeKey", "") if identity is not None else ""
     categories = [one.text or "" for one in element.iterfind(f"{t('Categories')}/{t('String')}")]
@@ -202,6 +214,21 @@ def _read(answer: Answer, message: Element, item: ItemChange) -> ExportedItem:
         element.findtext(t("ItemClass")) or item.item_class, tuple(categories), _told(element)
     )
     return ExportedItem(item.id, key or item.change_key, pack_up(facts, mime))
+
+
+def _left_out(element: Element, mime: Payload) -> str:
+    """Names of attachments that can't be in the MIME: it has none, or is smaller than they are.
+
+    Only of mail: what becomes of attachments of other items, and of signed ones, is no rule.
+    """
+    item_class = (element.findtext(t("ItemClass")) or "").upper()
+    attached = list(element.iterfind(f"{t('Attachments')}/*"))
+    if not attached or not item_class.startswith("IPM.NOTE") or ".SMIME" in item_class:
+        return ""
+    size = sum(number(one, "Size") for one in attached if one.tag == t("FileAttachment"))
+    if size <= len(mime) and _ATTACHED.search(mime):
+        return ""
+    return ", ".join(one.findtext(t("Name")) or "without a name" for one in attached[:_NAMED])
 
 
 def _told(element: Element) -> tuple[tuple[int, str, str], ...]:

@@ -19,6 +19,7 @@ from requests import exceptions as failures
 from spnego.exceptions import SpnegoError
 
 from backups.sources.errors import (
+    Damaged,
     NotPermitted,
     Refused,
     Retry,
@@ -27,7 +28,7 @@ from backups.sources.errors import (
     Unavailable,
 )
 from backups.sources.ews.answers import Answer, BrokenAnswer, Problem, problem_of, read
-from backups.sources.ews.problems import BUSY, TOO_MUCH, UNSUPPORTED, error_of
+from backups.sources.ews.problems import BUSY, MISSING, TOO_MUCH, UNSUPPORTED, error_of
 from backups.sources.ews.sessions import Sessions
 from backups.sources.ews.settings import EwsSettings
 from backups.sources.ews.soap import Body, Encoded, envelope
@@ -50,8 +51,9 @@ class Call:
     """One call. ``content`` is the operation's XML, ``what`` says in a message what it was for.
 
     ``address`` is the mailbox it is about, "" for none. ``divisible``: raises TooMuch where less
-    could be asked for. ``optional``: raises Unsupported where the server may not have it. Not
-    ``repeatable``: done again only when the server did nothing.
+    could be asked for, and BadPart where one item costs all of them. ``optional``: raises
+    Unsupported where the server may not have it. Not ``repeatable``: done again only when the
+    server did nothing.
     """
 
     content: str | tuple[str | Encoded, ...]
@@ -65,6 +67,14 @@ class Call:
 
 class Unsupported(Exception):
     """The server does not know the operation, or does not like how it was asked."""
+
+
+class BadPart(Exception):
+    """The request failed as a whole for one of the items it is about: ``error`` is that one's."""
+
+    def __init__(self, error: SourceError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class _Failure(Exception):
@@ -231,6 +241,8 @@ class Transport:
         if problem.code in UNSUPPORTED and call.optional:
             return Unsupported(str(problem))
         error = error_of(problem, call.what, call.permission)
+        if call.divisible and (problem.code in MISSING or isinstance(error, Damaged | Refused)):
+            return BadPart(error)
         return _Failure(error) if isinstance(error, Retry) else error
 
     def _refusal(self, call: Call, response: requests.Response) -> Exception:
