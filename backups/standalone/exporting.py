@@ -9,6 +9,7 @@ from backups.standalone.progress import Meter
 from backups.standalone.session import Session
 from backups.standalone.status import DAMAGE, OK, UsageError
 from backups.standalone.views import View
+from backups.standalone.wanted import Wanted
 
 STORED = "fts"
 FORMATS = (STORED, "usual", "eml", "msg", "ics", "vcf", "json")
@@ -21,9 +22,14 @@ def export(session: Session) -> int:
         raise UsageError("export needs --to DIR")
     asked = {"repository": str(session.repository.id)}
     asked |= {name: str(getattr(arguments, name) or "") for name in ASKED}
+    wanted = Wanted.of(arguments)
+    if wanted.is_anything():
+        if session.indexed is None:
+            raise UsageError("what is looked for is found in --index FILE; rebuild makes it")
+        asked["wanted"] = str(wanted)
     failed: list[dict[str, str]] = []
     with Export(arguments.to, asked, _layout(arguments.format)) as target:
-        for number, view in enumerate(session.views(target.points), start=1):
+        for number, view in enumerate(session.views(target.points, wanted), start=1):
             label = view.address if arguments.format != STORED else ""
             target.begin(view, label or str(view.mailbox))
             title = f"mailbox {number}" + (f" ({view.address})" if view.address else "")

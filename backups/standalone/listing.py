@@ -12,6 +12,8 @@ from backups.repository.browse import folder_path
 from backups.standalone.output import Row, megabytes, write_json, write_line, write_rows
 from backups.standalone.session import Session
 from backups.standalone.status import OK, UsageError
+from backups.standalone.views import Listed, View
+from backups.standalone.wanted import Wanted
 
 MAILBOXES = ("mailbox", "address", "points", "latest", "taken_at", "items", "bytes")
 POINTS = ("mailbox", "sequence", "taken_at", "items", "bytes", "faults")
@@ -56,7 +58,7 @@ def cat(session: Session) -> int:
     wanted = session.arguments.item
     if session.arguments.mailbox is None or wanted is None:
         raise UsageError("cat needs --mailbox and --item")
-    for view in session.views():
+    for view in session.views(wanted=Wanted(item_id=wanted)):
         item = next((item for item in view.items if item.item_id == wanted), None)
         if item is None:
             raise UsageError(f"mailbox {view.mailbox} has no item {wanted} at point {view.point}")
@@ -99,15 +101,20 @@ def _mailbox_rows(session: Session) -> Iterator[Row]:
 def _item_rows(session: Session) -> Iterator[Row]:
     for view in session.views():
         for item in view.items:
-            yield {
-                "mailbox": view.mailbox,
-                "point": view.point,
-                "folder": folder_path(view.folders, item.folder_id),
-                "folder_id": item.folder_id,
-                "item_id": item.item_id,
-                "item_class": item.item_class,
-                "size": item.size,
-                "received_at": item.received_at,
-                "from": item.sender,
-                "subject": item.subject,
-            }
+            yield item_row(view, item)
+
+
+def item_row(view: View, item: Listed) -> Row:
+    return {
+        "mailbox": view.mailbox,
+        "address": view.address,
+        "point": view.point,
+        "folder": folder_path(view.folders, item.folder_id),
+        "folder_id": item.folder_id,
+        "item_id": item.item_id,
+        "item_class": item.item_class,
+        "size": item.size,
+        "received_at": item.received_at,
+        "from": item.sender,
+        "subject": item.subject,
+    }

@@ -10,7 +10,15 @@ from pathlib import Path
 from uuid import UUID
 
 from backups.repository import RepositoryError
-from backups.standalone import checking, exporting, listing, sampling
+from backups.standalone import (
+    checking,
+    exporting,
+    finding,
+    listing,
+    rebuilding,
+    sampling,
+    wanted,
+)
 from backups.standalone.output import warn
 from backups.standalone.session import Session
 from backups.standalone.status import (
@@ -49,6 +57,8 @@ COMMANDS: dict[str, tuple[Callable[[Session], int], str]] = {
     "ls": (listing.ls, "items at a restore point"),
     "cat": (listing.cat, "the bytes of one item, on standard output"),
     "export": (exporting.export, "every item at a restore point as a file, with a manifest"),
+    "rebuild": (rebuilding.rebuild, "an index file, with which the others are fast and find finds"),
+    "find": (finding.find, "items by words, people, subject, date, folder; in an index"),
     "check": (checking.check_all, "verify every object; with a key also every item"),
     "verify": (checking.verify, "as check, or of the items a sample"),
 }
@@ -129,6 +139,15 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 def _add_own(commands: dict[str, argparse.ArgumentParser]) -> None:
     commands["cat"].add_argument("--item", metavar="ID", help="as ls names it")
     sampling.add_arguments(commands["verify"])
+    for name in ("mailboxes", "points", "ls", "cat", "export", "find"):
+        explanation = "what rebuild made: quick, and all but cat and export need no key then"
+        commands[name].add_argument("--index", type=Path, metavar="FILE", help=explanation)
+    explanation = "a new file, or one that an earlier rebuild made: it is brought up to date"
+    commands["rebuild"].add_argument("--into", type=Path, metavar="FILE", help=explanation)
+    explanation = "at any restore point, also what was deleted since"
+    commands["find"].add_argument("--ever", action="store_true", help=explanation)
+    wanted.add_arguments(commands["find"])
+    wanted.add_arguments(commands["export"])
     export = commands["export"]
     explanation = "a new folder, or one that a broken off export left: then it is gone on with"
     export.add_argument("--to", type=Path, metavar="DIR", help=explanation)

@@ -25,14 +25,18 @@ from backups.repository import (
     WrongKey,
     browse,
     destructions,
+    layout,
     located,
 )
 from backups.repository.place import open_backend
 from backups.repository.recovery import read_passphrase
+from backups.standalone.index import Index
+from backups.standalone.indexed import Indexed
 from backups.standalone.output import warn
 from backups.standalone.progress import Progress
 from backups.standalone.status import UsageError
 from backups.standalone.views import Points, View, address_of, view_of
+from backups.standalone.wanted import Wanted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,6 +56,7 @@ class Session:
         self.progress = Progress(quiet=arguments.json)
         self._index: dict[bytes, Location] = {}
         self._indexed: UUID | None = None
+        self._opened: dict[UUID, Vault] = {}
 
     @property
     def has_key(self) -> bool:
@@ -113,22 +118,45 @@ class Session:
         if chosen is not None and not found:
             raise UsageError(f"there is no mailbox {chosen} in this repository")
 
+    @cached_property
+    def indexed(self) -> Indexed | None:
+        """What is asked instead of the commits, where an index is given."""
+        file = getattr(self.arguments, "index", None)
+        if file is None:
+            return None
+        return Indexed(Index(file, self.repository.id), self._vault_of)
+
     def points(self) -> Iterator[Points]:
+        if self.indexed is not None:
+            yield from self._indexed_points(self.indexed)
+            return
         for vault, mailbox in self.mailboxes():
             for found in self.attempt(browse.points, vault, mailbox):
                 yield Points(vault.tenant, mailbox, found)
 
-    def views(self, pinned: dict[UUID, int] | None = None) -> Iterator[View]:
+    def views(
+        self,
+        pinned: dict[UUID, int] | None = None,
+        wanted: Wanted | None = None,
+        *,
+        every: bool = False,
+    ) -> Iterator[View]:
         """Each mailbox at the point that was asked for; those without one are named.
 
-        ``pinned``: the points to take, instead, of the mailboxes that it has.
+        ``pinned``: the points to take, instead, of the mailboxes that it has. ``wanted`` narrows
+        what an index gives, and ``every`` makes it give all points.
         """
         point = self.arguments.point
         if point is not None and self.arguments.mailbox is None:
             raise UsageError("--point N needs --mailbox: each mailbox counts its own points")
+        if self.indexed is not None:
+            for of in self._indexed_points(self.indexed):
+                at = (pinned or {}).get(of.mailbox, point)
+                yield from self.indexed.views(of, at, wanted or Wanted(), every=every)
+            return
         for vault, mailbox in self.mailboxes():
-            wanted = (pinned or {}).get(mailbox, point)
-            for state in self.attempt(browse.state_at, vault, mailbox, wanted):
+            at = (pinned or {}).get(mailbox, point)
+            for state in self.attempt(browse.state_at, vault, mailbox, at):
                 if state is None:
                     self.remark(f"mailbox {mailbox}: no restore point yet")
                 else:
@@ -161,6 +189,23 @@ class Session:
     def remark(self, message: str) -> None:
         self.progress.clear()
         warn(message)
+
+    def _indexed_points(self, indexed: Indexed) -> Iterator[Points]:
+        arguments = self.arguments
+        for tenant, mailbox in indexed.mailboxes(arguments.tenant, arguments.mailbox):
+            head = indexed.head(mailbox)
+            if self.repository.backend.exists(layout.commit_key(tenant, mailbox, head + 1)):
+                reason = f"the index ends at commit {head}; rebuild brings it up to date"
+                self.remark(f"mailbox {mailbox}: {reason}")
+            yield indexed.points(tenant, mailbox)
+
+    def _vault_of(self, tenant: UUID) -> Vault:
+        """Raises UsageError where the key at hand does not open it."""
+        if tenant not in self._opened:
+            self._opened |= {vault.tenant: vault for vault in self.vaults()}
+        if tenant not in self._opened:
+            raise UsageError(f"the key that was given does not open tenant {tenant}")
+        return self._opened[tenant]
 
     def _reader(self, vault: Vault) -> Callable[[ItemRecord], bytes]:
         def read(item: ItemRecord) -> bytes:
