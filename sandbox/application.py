@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from sandbox.ews import EWS_PATH, Ews
+from sandbox.ews import PATHS, Ews
 from sandbox.faults import Fault, Faults, Kind, status_error, truncated
 from sandbox.graph import Graph
 from sandbox.http import HttpError, Request, Response, error_response
@@ -57,7 +57,7 @@ class Application:
     def _page(self, request: Request) -> Page | Response:
         """What answers a request. A challenge to sign in comes before any fault: the handshake of
         NTLM is not counted."""
-        if tuple(segment.lower() for segment in request.segments) == EWS_PATH:
+        if tuple(segment.lower() for segment in request.segments) in PATHS:
             caller = self._ews.caller(request)
             if isinstance(caller, Response):
                 return caller

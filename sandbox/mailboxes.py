@@ -16,10 +16,15 @@ _ITEMS = (
 )
 _FOLDERS = (
     "SELECT number, mailbox, id, parent, name, type, well_known,"
-    " (SELECT count(*) FROM items WHERE items.folder = folders.id) AS items,"
+    " (SELECT count(*) FROM items WHERE items.folder = folders.id)"
+    " - (SELECT count(*) FROM associated_items JOIN items ON items.number = associated_items.item"
+    "  WHERE items.folder = folders.id) AS items,"
     " (SELECT count(*) FROM folders AS child WHERE child.mailbox = folders.mailbox"
     "  AND child.parent = folders.id) AS children FROM folders"
 )
+
+
+_ASSOCIATED = "(SELECT item FROM associated_items)"
 
 
 class Mailboxes:
@@ -50,9 +55,12 @@ class Mailboxes:
                 raise Conflict(f"a folder named {name} exists") from error
         return self.folder(mailbox, identity)
 
-    def folder_at(self, mailbox: str, path: str) -> Folder:
-        """The folder at a path such as ``Inbox/Projects``, created where it is missing."""
-        above = self.folder(mailbox, "msgfolderroot")
+    def folder_at(self, mailbox: str, path: str, top: str = "msgfolderroot") -> Folder:
+        """The folder at a path such as ``Inbox/Projects``, created where it is missing.
+
+        The path begins below ``top`` (id or well-known name).
+        """
+        above = self.folder(mailbox, top)
         for name in path.split("/"):
             query = f"{_FOLDERS} WHERE mailbox = ? AND parent = ? AND lower(name) = lower(?)"
             try:
@@ -60,6 +68,17 @@ class Mailboxes:
             except NotFound:
                 above = self.add_folder(mailbox, above.id, name, above.type or "IPF.Note")
         return above
+
+    def rename_folder(self, mailbox: str, key: str, name: str) -> Folder:
+        """Give a folder another name. Raises Conflict when one beside it has it."""
+        folder = self.folder(mailbox, key)
+        with self.database.write() as db:
+            try:
+                db.execute("UPDATE folders SET name = ? WHERE id = ?", (name, folder.id))
+            except sqlite3.IntegrityError as error:
+                raise Conflict(f"a folder named {name} exists") from error
+            log(db, f"folders:{mailbox}", folder.id)
+        return self.folder(mailbox, folder.id)
 
     def remove_folder(self, mailbox: str, key: str) -> None:
         """The folder, all under it, and the items in them are gone."""
@@ -78,8 +97,15 @@ class Mailboxes:
         with self.database.write() as db:
             return [_insert_item(db, mailbox, target.id, new) for new in items]
 
-    def add_item(self, mailbox: str, folder: str, item: NewItem) -> Item:
-        return self.add_items(mailbox, folder, [item])[0]
+    def add_item(
+        self, mailbox: str, folder: str, item: NewItem, *, associated: bool = False
+    ) -> Item:
+        """``associated``: kept by the folder beside the items that people see."""
+        (added,) = self.add_items(mailbox, folder, [item])
+        if associated:
+            with self.database.write() as db:
+                db.execute("INSERT INTO associated_items VALUES (?)", (added.number,))
+        return added
 
     def replace_item(
         self, mailbox: str, item: str, change_key: str, new: NewItem, *, read_only: bool = False
@@ -115,10 +141,17 @@ class Mailboxes:
         return Item(**self.database.row(f"{_ITEMS} WHERE mailbox = ? AND id = ?", mailbox, item))
 
     def items(
-        self, folder: str, after: int = 0, limit: int = 1_000_000, message_id: str | None = None
+        self,
+        folder: str,
+        after: int = 0,
+        limit: int = 1_000_000,
+        message_id: str | None = None,
+        *,
+        associated: bool = False,
     ) -> list[Item]:
         """Items of a folder (id) in order of number, those after one number."""
-        query = f"{_ITEMS} WHERE folder = ? AND number > ?"
+        kind = "IN" if associated else "NOT IN"
+        query = f"{_ITEMS} WHERE folder = ? AND number > ? AND number {kind} {_ASSOCIATED}"
         values: list[str | int] = [folder, after]
         if message_id is not None:
             query += " AND message_id = ?"
@@ -129,7 +162,8 @@ class Mailboxes:
     def present_items(self, folder: str, ids: Sequence[str]) -> dict[str, Item]:
         """Those of the ids that are in the folder (id) now."""
         marks = ", ".join("?" * len(ids))
-        rows = self.database.rows(f"{_ITEMS} WHERE folder = ? AND id IN ({marks})", folder, *ids)
+        query = f"{_ITEMS} WHERE folder = ? AND id IN ({marks}) AND number NOT IN {_ASSOCIATED}"
+        rows = self.database.rows(query, folder, *ids)
         return {str(row["id"]): Item(**row) for row in rows}
 
     def payload(self, mailbox: str, item: str) -> bytes:

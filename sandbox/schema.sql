@@ -103,6 +103,11 @@ CREATE TABLE IF NOT EXISTS server_accounts (
     PRIMARY KEY (directory, name)
 ) WITHOUT ROWID;
 
+-- Items that folders keep beside those that people see (rules, views, settings).
+CREATE TABLE IF NOT EXISTS associated_items (
+    item INTEGER PRIMARY KEY REFERENCES items (number) ON DELETE CASCADE
+);
+
 -- Those changes of items that only marked them as read or unread.
 CREATE TABLE IF NOT EXISTS read_changes (
     sequence INTEGER PRIMARY KEY REFERENCES changes (sequence)

@@ -79,6 +79,10 @@ class Sandbox:
         return f"{self.url}/EWS/Exchange.asmx"
 
     @property
+    def autodiscover_url(self) -> str:
+        return f"{self.url}/autodiscover/autodiscover.svc"
+
+    @property
     def authority(self) -> str:
         return self.url
 
@@ -129,10 +133,23 @@ class Sandbox:
         """Whether the organization's server knows ExportItems and UploadItems; it does at first."""
         self.store.set_bulk_transfer(self.add_organization(domain).id, supported=supported)
 
-    def add_mail(self, address: str, folder: str, raw_mime: bytes) -> Item:
-        """Put a message into a folder, given by path (``Inbox/Projects``) or well-known name."""
-        user = self.store.user(address)
-        if user.mailbox is None:
-            raise ValueError(f"{address} has no mailbox")
-        target = self.store.folder_at(user.mailbox, folder)
-        return self.store.add_item(user.mailbox, target.id, from_mail(raw_mime))
+    def add_mail(
+        self, address: str, folder: str, raw_mime: bytes, *, archive: bool = False
+    ) -> Item:
+        """Put a message into a folder, given by its path (``Inbox/Projects``).
+
+        ``archive``: of the archive mailbox. Raises ValueError for a mailbox that is not there.
+        """
+        mailbox = self.store.user(address).mailbox
+        if archive and mailbox:
+            mailbox = self.store.archive_of(mailbox)
+        if mailbox is None:
+            raise ValueError(f"{address} has no such mailbox")
+        target = self.store.folder_at(mailbox, folder)
+        return self.store.add_item(mailbox, target.id, from_mail(raw_mime))
+
+    def add_public_mail(self, domain: str, folder: str, raw_mime: bytes) -> Item:
+        """Put a message into a public folder, given by its path; made when it is missing."""
+        mailbox = self.add_public_folders(domain)
+        target = self.store.folder_at(mailbox, folder, "publicfoldersroot")
+        return self.store.add_item(mailbox, target.id, from_mail(raw_mime))

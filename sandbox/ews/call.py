@@ -180,12 +180,22 @@ def single_error(call: Call, error: EwsError) -> Element:
 
 
 _NO_FOLDER = frozenset({"ErrorFolderNotFound", "ErrorSyncFolderNotFound"})
-_WITH_ITEMS = frozenset({"GetItem", "CreateItem", "UpdateItem", "MoveItem", "CopyItem"})
+_EMPTY = {
+    **dict.fromkeys(("GetItem", "CreateItem", "UpdateItem", "MoveItem", "CopyItem"), "Items"),
+    "GetAttachment": "Attachments",
+}
+_LAST = {
+    "SyncFolderItems": "IncludesLastItemInRange",
+    "SyncFolderHierarchy": "IncludesLastFolderInRange",
+}
 
 
 def _empty(operation: str) -> list[Element]:
-    """What the schema wants in an answer even when it is an error."""
-    return [messages("Items")] if operation in _WITH_ITEMS else []
+    """What stands in an answer even when it is an error: the schema wants it, or Exchange has it
+    there and clients read it before they look at the code."""
+    if operation in _LAST:
+        return [messages("SyncState"), messages(_LAST[operation], "true")]
+    return [messages(_EMPTY[operation])] if operation in _EMPTY else []
 
 
 def _nothing(operation: str, state: str) -> list[Element]:

@@ -15,11 +15,13 @@ from backups.streams import (
     index_record,
     item_view,
     to_eml,
+    write_ics,
     write_item,
+    write_vcf,
 )
 from backups.streams import Item as Tree
 from backups.streams import read_item as read_tree
-from sandbox.ews.ids import write_change_key, write_id
+from sandbox.ews.ids import write_attachment_id, write_change_key, write_id
 from sandbox.ews.xml import types
 from sandbox.records import Item
 from sandbox.store import Store
@@ -36,6 +38,13 @@ _KINDS = (
 )
 _LEVELS = ("Low", "Normal", "High")
 _SENSITIVITIES = ("Normal", "Personal", "Private", "Confidential")
+
+
+_MIME: dict[str, Callable[[bytes], bytes]] = {
+    "CalendarItem": write_ics,
+    "Contact": write_vcf,
+    "DistributionList": write_vcf,
+}
 
 
 def kind_of(item_class: str) -> str:
@@ -77,15 +86,26 @@ class Facts:
 
     @property
     def mime(self) -> bytes:
-        if not self._bare:
-            return to_eml(self.payload)
-        tree = read_tree(self.payload)
-        tree.attachments.clear()
-        return to_eml(write_item(tree))
+        """An event as iCalendar, a contact as vCard, everything else as a message.
+
+        Raises StreamError or MailError for an item of which none can be made.
+        """
+        payload = self.payload
+        if self._bare:
+            tree = read_tree(payload)
+            tree.attachments.clear()
+            payload = write_item(tree)
+        write = _MIME.get(self.kind, to_eml)
+        return write(payload)
 
     @property
     def kind(self) -> str:
         return kind_of(self.item.item_class)
+
+
+def attachment_id(item: Item, number: int) -> Element:
+    """The id of an attachment, from 0: the item's with the number behind it."""
+    return types("AttachmentId", Id=write_attachment_id(item.mailbox, item.id, number))
 
 
 def item_id(item: Item) -> Element:
@@ -124,7 +144,7 @@ def _attachments(facts: Facts) -> Element | None:
         *(
             types(
                 "ItemAttachment" if one.embedded else "FileAttachment",
-                types("AttachmentId", Id=f"{write_id(facts.item.mailbox, facts.item.id)}"),
+                attachment_id(facts.item, one.number),
                 types("Name", one.name or "attachment"),
                 types("ContentType", one.mime_type) if one.mime_type else None,
                 types("Size", str(one.size)),

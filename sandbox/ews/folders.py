@@ -99,6 +99,25 @@ def delete_folder(call: Call) -> Element:
     return each(call, call.required("FolderIds"), answer)
 
 
+def update_folder(call: Call) -> Element:
+    """Folders get another name; nothing else of a folder can be set."""
+
+    def answer(change: Element) -> Element:
+        (named, updates) = change
+        folder = call.folder(named)
+        for update in updates:
+            name = text_of(update[-1], "DisplayName")
+            if local_name(update) != "SetFolderField" or not name:
+                raise EwsError("ErrorInvalidPropertySet", "Only DisplayName can be set.")
+            try:
+                folder = call.store.rename_folder(folder.mailbox, folder.id, name)
+            except Conflict:
+                raise EwsError("ErrorFolderExists") from None
+        return success_message(call.name, messages("Folders", _id_only(folder)))
+
+    return each(call, call.required("FolderChanges"), answer)
+
+
 def folder_element(call: Call, folder: Folder) -> Element:
     """A folder in the shape that the request asks for."""
     wanted = _shape(call)

@@ -17,6 +17,7 @@ _PREFIX = b"\x00\x03\x24\x00"
 _MIDDLE = b"\x00\x46\x00\x00\x00\x00\x00"
 _GUID = 36
 _ENTRY = 40
+_NUMBER = 4
 _STORE_KEY, _KEY = b"\x09", b"\x11"
 
 
@@ -47,6 +48,18 @@ def read_id(text: str) -> Reference:
         raise EwsError("ErrorInvalidIdMalformed")
     identity = base64.urlsafe_b64encode(_PREFIX + raw[-_ENTRY:]).decode("ascii")
     return Reference(raw[len(_PREFIX) : head].decode("latin-1"), identity)
+
+
+def write_attachment_id(mailbox: str, identity: str, number: int) -> str:
+    whole = base64.b64decode(write_id(mailbox, identity)) + number.to_bytes(_NUMBER, "big")
+    return base64.b64encode(whole).decode("ascii")
+
+
+def read_attachment_id(text: str) -> tuple[str, int]:
+    """(the item's id, number from 0). Raises EwsError ErrorInvalidIdMalformed."""
+    raw = _decoded(text, "ErrorInvalidIdMalformed")
+    item = base64.b64encode(raw[:-_NUMBER]).decode("ascii")
+    return item, int.from_bytes(raw[-_NUMBER:], "big")
 
 
 def write_change_key(change_key: str) -> str:

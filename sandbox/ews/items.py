@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
+from backups.streams import MailError, StreamError
 from sandbox.ews.call import Call, each
 from sandbox.ews.errors import EwsError, success_message
 from sandbox.ews.facts import Facts
-from sandbox.ews.restriction import holds
+from sandbox.ews.restriction import holds, wanted_message_ids
 from sandbox.ews.shapes import read_shape
 from sandbox.ews.xml import child, messages, types
 from sandbox.faults import MIME_KINDS, Kind
@@ -26,7 +27,11 @@ def get_item(call: Call) -> Element:
         if fault and fault.kind is Kind.FAILED_ITEM:
             raise EwsError(fault.code or "ErrorMimeContentConversionFailed")
         facts = Facts(call.store, item, bare=fault is not None)
-        return success_message(call.name, messages("Items", shape.element(facts)))
+        try:
+            element = shape.element(facts)
+        except (MailError, StreamError) as error:
+            raise EwsError("ErrorMimeContentConversionFailed", str(error)) from error
+        return success_message(call.name, messages("Items", element))
 
     return each(call, call.required("ItemIds"), answer)
 
@@ -41,9 +46,7 @@ def find_item(call: Call) -> Element:
                MAX_FOUND)  # fmt: skip
 
     def answer(named: Element) -> Element:
-        found = [Facts(call.store, item) for item in call.store.items(call.folder(named).id)]
-        if restriction is not None:
-            found = [facts for facts in found if holds(restriction, facts)]
+        found = _found(call, call.folder(named).id, restriction)
         shown = found[start : start + size]
         reached = start + len(shown)
         paging = {} if view is None else {"IndexedPagingOffset": str(reached)}
@@ -57,3 +60,17 @@ def find_item(call: Call) -> Element:
         return success_message(call.name, root)
 
     return each(call, call.required("ParentFolderIds"), answer)
+
+
+def _found(call: Call, folder: str, restriction: Element | None) -> list[Facts]:
+    """The items of a folder (id), or those the folder keeps beside them, that meet a condition."""
+    associated = call.operation.get("Traversal") == "Associated"
+    wanted = None if restriction is None or associated else wanted_message_ids(restriction)
+    if wanted is None:
+        items = call.store.items(folder, associated=associated)
+    else:
+        items = [item for one in wanted for item in call.store.items(folder, message_id=one)]
+    found = [Facts(call.store, item) for item in items]
+    if restriction is None:
+        return found
+    return [facts for facts in found if holds(restriction, facts)]

@@ -1,4 +1,4 @@
-"""ResolveNames: people of the organization by a part of their name or address."""
+"""ResolveNames and ConvertId: people by a part of their name or address, and forms of ids."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from xml.etree.ElementTree import Element
 
 from sandbox.ews.call import Call, each
 from sandbox.ews.errors import EwsError, success_message
+from sandbox.ews.ids import read_id
 from sandbox.ews.xml import messages, types
 from sandbox.records import User
 
 MAX_NAMES = 100
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 def resolve_names(call: Call) -> Element:
@@ -51,6 +53,21 @@ def resolve_names(call: Call) -> Element:
         )
 
     return each(call, [call.required("UnresolvedEntry")], answer)
+
+
+def convert_id(call: Call) -> Element:
+    """An id of EWS in the only form there is here; any other destination is an error."""
+    wanted = call.operation.get("DestinationFormat")
+
+    def answer(given: Element) -> Element:
+        read_id(given.get("Id", ""))
+        if given.get("Format") != "EwsId" or wanted != "EwsId":
+            raise EwsError("ErrorUnsupportedTypeForConversion", "Only EwsId is known.")
+        same = messages("AlternateId", **dict(given.attrib))
+        same.set(_XSI_TYPE, "t:AlternateIdType")
+        return success_message(call.name, same)
+
+    return each(call, call.required("SourceIds"), answer)
 
 
 def _searched(user: User) -> list[str]:

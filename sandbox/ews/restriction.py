@@ -11,6 +11,7 @@ from sandbox.ews.facts import ITEM, OWN, Facts
 from sandbox.ews.xml import child, local_name
 
 _MESSAGE_ID = 0x1035
+_LOGIC = frozenset({"Restriction", "And", "Or"})
 _COMPARED: dict[str, Callable[[str, str], bool]] = {
     "IsEqualTo": lambda one, other: one == other,
     "IsNotEqualTo": lambda one, other: one != other,
@@ -46,11 +47,35 @@ def holds(condition: Element, facts: Facts) -> bool:
     return value is not None and _COMPARED[name](value, constant.get("Value", ""))
 
 
+def wanted_message_ids(condition: Element) -> set[str] | None:
+    """The internet message ids that a condition allows at most, None when it does not say.
+
+    They stand in an index: an item is looked for in a folder of any size.
+    """
+    name = local_name(condition)
+    inner = [wanted_message_ids(one) for one in condition] if name in _LOGIC else []
+    if name == "Or":
+        sets = [one for one in inner if one is not None]
+        return set().union(*sets) if len(sets) == len(inner) else None
+    if name in _LOGIC:
+        return next((one for one in inner if one is not None), None)
+    if name == "IsEqualTo" and _is_message_id(condition[0]):
+        constant = child(condition[1], "Constant")
+        return None if constant is None else {constant.get("Value", "")}
+    return None
+
+
+def _is_message_id(path: Element) -> bool:
+    if local_name(path) == "ExtendedFieldURI":
+        return read_name(path) == _MESSAGE_ID
+    return path.get("FieldURI") == "message:InternetMessageId"
+
+
 def _value(path: Element, facts: Facts) -> str | None:
     """The text of a property: times compare as text, being ISO 8601 in UTC."""
     if local_name(path) == "ExtendedFieldURI":
         # The message id stands in a column: thousands of items are compared without their streams.
-        if read_name(path) == _MESSAGE_ID:
+        if _is_message_id(path):
             return facts.item.message_id or None
         found = find(facts.tree, path)
         return None if found is None else write_value(found.value)

@@ -1,4 +1,7 @@
-"""Exchange.asmx: envelopes in and out, who acts for whom, and which operation does what."""
+"""Exchange.asmx: envelopes in and out, who acts for whom, and which operation does what.
+
+Autodiscover beside it takes the same sign-in.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from sandbox.ews import folders, items, names, transfer, writing
+from sandbox.ews import attachments, folders, items, names, transfer, writing
+from sandbox.ews.autodiscover import AUTODISCOVER_PATH, user_settings
 from sandbox.ews.call import MARK, Call, single_error
 from sandbox.ews.errors import EwsError, SoapFault
 from sandbox.ews.sign_in import Refused, ServerCaller, SignIn
@@ -19,11 +23,14 @@ from sandbox.records import NotFound, User
 from sandbox.store import Store
 from sandbox.tokens import Authority
 
-EWS_PATH = ("ews", "exchange.asmx")
+PATHS = (("ews", "exchange.asmx"), AUTODISCOVER_PATH)
+"""What is answered, in lower case."""
+
 _OPERATIONS: dict[str, Callable[[Call], Element]] = {
     "GetFolder": folders.get_folder,
     "FindFolder": folders.find_folder,
     "CreateFolder": folders.create_folder,
+    "UpdateFolder": folders.update_folder,
     "DeleteFolder": folders.delete_folder,
     "FindItem": items.find_item,
     "GetItem": items.get_item,
@@ -31,8 +38,12 @@ _OPERATIONS: dict[str, Callable[[Call], Element]] = {
     "UpdateItem": writing.update_item,
     "DeleteItem": writing.delete_item,
     "MoveItem": writing.move_item,
+    "CopyItem": writing.copy_item,
+    "GetAttachment": attachments.get_attachment,
     "ResolveNames": names.resolve_names,
+    "ConvertId": names.convert_id,
 }
+_WITHOUT_MAILBOX = frozenset({"ResolveNames", "ConvertId"})
 _BULK: dict[str, Callable[[Call], Element]] = {
     "ExportItems": transfer.export_items,
     "UploadItems": transfer.upload_items,
@@ -73,12 +84,14 @@ class Ews:
             return refused.response
 
     def answer(self, request: Request, caller: ServerCaller, fault: Fault | None) -> Response:
+        if tuple(request.path.lower().strip("/").split("/")) == AUTODISCOVER_PATH:
+            return user_settings(self._store, request, caller)
         version = _NEW if self._store.has_bulk_transfer(caller.directory) else _OLD
         try:
             if fault and fault.kind is Kind.FAULT:
                 raise _scripted(fault)
             header, operation = _read(request.body)
-            user = self._acting(header, caller)
+            user = self._acting(header, caller, local_name(operation))
             call = Call(operation, self._store, self._faults, fault, caller.directory, user)
             content = _envelope(self._called(call), version)
         except SoapFault as error:
@@ -106,11 +119,13 @@ class Ews:
             # The request as a whole names what is not there, such as the folder to save into.
             return single_error(call, error)
 
-    def _acting(self, header: Element | None, caller: ServerCaller) -> User:
-        """Whose mailbox the request is about. Raises SoapFault."""
+    def _acting(self, header: Element | None, caller: ServerCaller, operation: str) -> User:
+        """As whom the request is made. Raises SoapFault."""
         address = _impersonated(header)
         if address and not caller.impersonates and address.lower() != caller.address.lower():
             raise SoapFault("ErrorImpersonateUserDenied")
+        if not address and operation in _WITHOUT_MAILBOX:
+            return User(0, caller.directory, "", caller.address, caller.address, None, None)
         try:
             user = self._store.user(address or caller.address)
         except NotFound:

@@ -13,10 +13,10 @@ from sandbox.ews.call import Call, each
 from sandbox.ews.errors import EwsError, success_message
 from sandbox.ews.facts import item_id
 from sandbox.ews.ids import read_change_key
-from sandbox.ews.xml import child, messages, text_of
+from sandbox.ews.xml import child, is_true, messages, text_of
 from sandbox.faults import Fault, Kind
 from sandbox.items import as_imported
-from sandbox.records import Conflict, Item, NewItem
+from sandbox.records import Conflict, Folder, Item, NewItem
 
 SERVER_BUILD = (15, 2, 1544)
 """Exchange Server 2019, as it stands in streams and in the answers' header."""
@@ -54,7 +54,7 @@ def _upload(call: Call, upload: Element) -> Item:
     new = _imported(text_of(upload, "Data"))
     action = upload.get("CreateAction")
     if action == "CreateNew":
-        return call.store.add_item(folder.mailbox, folder.id, new)
+        return _created(call, folder, new, upload)
     if named is None:
         raise EwsError("ErrorInvalidOperation", f"{action} needs an ItemId.")
     try:
@@ -62,7 +62,12 @@ def _upload(call: Call, upload: Element) -> Item:
     except EwsError as error:
         if action != "UpdateOrCreate" or error.code != "ErrorItemNotFound":
             raise
-        return call.store.add_item(folder.mailbox, folder.id, new)
+        return _created(call, folder, new, upload)
+
+
+def _created(call: Call, folder: Folder, new: NewItem, upload: Element) -> Item:
+    associated = is_true(upload.get("IsAssociated"))
+    return call.store.add_item(folder.mailbox, folder.id, new, associated=associated)
 
 
 def _updated(call: Call, named: Element, new: NewItem) -> Item:

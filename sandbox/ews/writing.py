@@ -10,7 +10,16 @@ from email.message import EmailMessage
 from xml.etree.ElementTree import Element
 
 from backups.streams import Item as Tree
-from backups.streams import MailError, Property, StreamError, from_mime, read_item, write_item
+from backups.streams import (
+    MailError,
+    Property,
+    StreamError,
+    from_ics,
+    from_mime,
+    from_vcard,
+    read_item,
+    write_item,
+)
 from backups.streams.native import properties as kinds
 from backups.streams.native import tags
 from sandbox.ews.call import Call, each
@@ -97,6 +106,18 @@ def move_item(call: Call) -> Element:
     return each(call, call.required("ItemIds"), answer)
 
 
+def copy_item(call: Call) -> Element:
+    target = call.folder(call.required("ToFolderId")[0])
+
+    def answer(named: Element) -> Element:
+        item = call.item(named)
+        payload = call.store.payload(item.mailbox, item.id)
+        copy = NewItem(payload, item.item_class, item.message_id, item.created_at, item.modified_at)
+        return _answer(call, call.store.add_item(target.mailbox, target.id, copy))
+
+    return each(call, call.required("ItemIds"), answer)
+
+
 def _answer(call: Call, item: Item, *more: Element) -> Element:
     shown = types(kind_of(item.item_class), item_id(item))
     return success_message(call.name, messages("Items", shown), *more)
@@ -110,18 +131,27 @@ def _made(wanted: Element) -> NewItem:
     mime = text_of(wanted, "MimeContent")
     try:
         raw = base64.b64decode(mime) if mime else _composed(wanted)
-        tree = read_item(from_mime(raw))
+        tree = read_item(_stream(local_name(wanted), raw))
     except (binascii.Error, MailError, StreamError) as error:
         raise EwsError("ErrorMimeContentInvalid", f"The MIME content is invalid: {error}") from None
-    read = is_true(text_of(wanted, "IsRead", "true"))
-    flags = _UNSENT | (_READ if read else 0)
-    set_properties(tree, _flags(tree, flags))
+    if local_name(wanted) == "Message":
+        read = is_true(text_of(wanted, "IsRead", "true"))
+        set_properties(tree, _flags(tree, _UNSENT | (_READ if read else 0)))
     for name in ("ItemClass", "Importance", "Categories"):
         found = child(wanted, name)
         if found is not None and (name != "ItemClass" or found.text):
             set_properties(tree, _property(tree, found))
     set_properties(tree, extended_of(wanted, tree))
     return from_stream(write_item(tree, build=SERVER_BUILD), _now())
+
+
+def _stream(kind: str, raw: bytes) -> bytes:
+    """An event from iCalendar, a contact from vCard, anything else from a message."""
+    if kind == "CalendarItem":
+        return from_ics(raw)[0]
+    if kind in ("Contact", "DistributionList"):
+        return from_vcard(raw)[0]
+    return from_mime(raw)
 
 
 def _composed(wanted: Element) -> bytes:

@@ -42,6 +42,8 @@ class Call:
             directory = ""
         if directory != self.caller.directory:
             raise HttpError(404, "ErrorMailboxNotFound", "The mailbox was not found.")
+        if self.store.is_on_server(mailbox):
+            raise not_in_the_cloud()
         return mailbox
 
 
@@ -57,6 +59,12 @@ class Collection:
     known: Sequence[str]
     rows: Callable[[int, int], list[tuple[int, Entity]]]
     present: Callable[[Sequence[str]], Mapping[str, Entity]]
+
+
+def not_in_the_cloud() -> HttpError:
+    """What Graph answers about a mailbox that an Exchange Server holds, and about none."""
+    message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
+    return HttpError(404, "MailboxNotEnabledForRESTAPI", message)
 
 
 def delta(call: Call, collection: Collection) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.graph.call import Call, Collection, Entity, delta
+from sandbox.graph.call import Call, Collection, Entity, delta, not_in_the_cloud
 from sandbox.graph.odata import check_select, selected
 from sandbox.http import HttpError, Response, json_response
 from sandbox.records import NotFound, User
@@ -64,9 +64,8 @@ def _user(call: Call) -> User:
 
 def _mailbox_user(call: Call) -> User:
     found = _user(call)
-    if found.mailbox is None:
-        message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
-        raise HttpError(404, "MailboxNotEnabledForRESTAPI", message)
+    if found.mailbox is None or call.store.is_on_server(found.mailbox):
+        raise not_in_the_cloud()
     return found
 
 

@@ -2,6 +2,9 @@
 
 import base64
 from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from random import Random
 
 import pytest
 from exchangelib import (
@@ -14,15 +17,27 @@ from exchangelib import (
     Build,
     Configuration,
     Credentials,
+    EWSDateTime,
+    ExtendedProperty,
     FailFast,
+    Folder,
     Message,
     Version,
 )
-from exchangelib.errors import ErrorImpersonateUserDenied, UnauthorizedError
+from exchangelib.autodiscover.protocol import AutodiscoverProtocol
+from exchangelib.errors import (
+    ErrorImpersonateUserDenied,
+    ErrorNonExistentMailbox,
+    ErrorSyncFolderNotFound,
+    UnauthorizedError,
+)
 from exchangelib.folders import Inbox
 from exchangelib.protocol import close_connections
 from exchangelib.services import SyncFolderItems
 
+from sandbox.items import folder_for, from_mail, home_of
+from sandbox.sample_calendar import calendar_of, contacts_of
+from sandbox.sample_files import screenshot_png
 from tests.sandbox.ews import Server, mail
 
 
@@ -182,3 +197,144 @@ def test_it_creates_a_message_from_mime_and_deletes_it(server: Server):
     found.soft_delete()
     assert account.inbox.all().count() == 0
     assert account.recoverable_items_deletions.all().count() == 1
+
+
+def test_it_finds_out_the_version_and_the_kind_of_sign_in(server: Server):
+    configuration = Configuration(
+        service_endpoint=server.account.ews_url,
+        credentials=Credentials(server.account.user_name, server.account.password),
+        retry_policy=FailFast(),
+    )
+    account = Account(
+        server.address, config=configuration, autodiscover=False, access_type=IMPERSONATION
+    )
+    assert account.version.build.major_version == 15
+    assert account.protocol.auth_type == NTLM
+    assert account.inbox.total_count == 0
+
+
+def test_it_asks_autodiscover_where_a_mailbox_is(server: Server):
+    configuration = Configuration(
+        service_endpoint=server.sandbox.autodiscover_url,
+        credentials=Credentials(server.account.user_name, server.account.password),
+        auth_type=NTLM,
+        retry_policy=FailFast(),
+    )
+    with closing_protocol(AutodiscoverProtocol(config=configuration)) as protocol:
+        found = protocol.get_user_settings(server.address)
+        assert (found.ews_url, found.autodiscover_smtp_address) == (
+            server.account.ews_url,
+            server.address,
+        )
+        assert found.version.api_version == "Exchange2013_SP1"
+        unknown = protocol.get_user_settings("nobody@acme.example")
+        with pytest.raises(ErrorNonExistentMailbox):
+            unknown.raise_errors()
+
+
+def test_it_resolves_names(server: Server):
+    account = account_of(server)
+    (found,) = account.protocol.resolve_names(["anna", "nobody"])
+    assert found.email_address == server.address
+
+
+def test_it_reads_archive_recoverable_items_and_public_folders(server: Server):
+    server.sandbox.add_archive(server.address)
+    server.sandbox.add_mail(server.address, "2019", mail(1), archive=True)
+    server.sandbox.add_public_mail("acme.example", "Sales/Offers", mail(2))
+    account = account_of(server)
+    assert [one.subject for one in (account.archive_msg_folder_root / "2019").all()] == ["Mail 1"]
+    offers = account.public_folders_root / "Sales" / "Offers"
+    assert [one.subject for one in offers.all()] == ["Mail 2"]
+    with pytest.raises(ErrorSyncFolderNotFound):
+        list(offers.sync_items())
+    assert account.recoverable_items_root.child_folder_count == 1
+
+
+def test_it_reads_items_of_every_kind_with_all_their_properties(server: Server):
+    store = server.sandbox.store
+    user = store.user(server.address)
+    notes = from_mail(mail(1))
+    store.add_item(server.mailbox, store.folder(server.mailbox, "inbox").id, notes)
+    for item in [
+        *calendar_of(user, [user], 1),
+        *contacts_of(screenshot_png("a.png", Random(1), 8, 8)),
+    ]:
+        home = home_of(item.item_class)
+        store.add_item(server.mailbox, folder_for(store, server.mailbox, home), item)
+    account = account_of(server)
+    kinds = []
+    for folder in account.msg_folder_root.walk():
+        items = folder.all().values_list("id", "changekey")
+        kinds += [type(item).__name__ for item in account.fetch(items)]
+    assert set(kinds) == {"Message", "CalendarItem", "Contact", "Task"}
+
+
+def test_it_loads_attachments(server: Server):
+    message = EmailMessage()
+    message["Subject"] = "With files"
+    message.set_content("Look")
+    message.add_attachment(b"PDF" * 1000, maintype="application", subtype="pdf", filename="a.pdf")
+    server.sandbox.add_mail(server.address, "Inbox", message.as_bytes())
+    (item,) = account_of(server).inbox.all().only("attachments")
+    (attached,) = item.attachments
+    assert (attached.name, attached.content) == ("a.pdf", b"PDF" * 1000)
+
+
+def test_it_moves_copies_and_files_items(server: Server):
+    account = account_of(server)
+    folder = Folder(parent=account.inbox, name="Filed").save()
+    server.add_mail(1)
+    (item,) = account.inbox.all()
+    item.copy(folder)
+    item.move(account.drafts)
+    counts = [one.all().count() for one in (account.inbox, account.drafts, folder)]
+    assert counts == [0, 1, 1]
+    folder.name = "Elsewhere"
+    folder.save(update_fields=["name"])
+    assert (account_of(server).inbox / "Elsewhere").all().count() == 1
+    folder.delete()
+    assert "Elsewhere" not in [one.name for one in account_of(server).inbox.children]
+
+
+def test_flags_and_dates_come_back_when_they_are_set_at_creation(server: Server):
+    class MessageFlags(ExtendedProperty):
+        property_tag = 0x0E07
+        property_type = "Integer"
+
+    class DeliveryTime(ExtendedProperty):
+        property_tag = 0x0E06
+        property_type = "SystemTime"
+
+    Message.register("message_flags", MessageFlags)
+    Message.register("delivery_time", DeliveryTime)
+    try:
+        account = account_of(server)
+        received = EWSDateTime(2019, 5, 4, 3, 2, 1, tzinfo=UTC)
+        made = Message(
+            folder=account.inbox,
+            mime_content=mail(7),
+            message_flags=0,
+            delivery_time=received,
+            categories=["Blue", "Ümlaut"],
+        )
+        made.save()
+        (found,) = account.inbox.all()
+    finally:
+        Message.deregister("message_flags")
+        Message.deregister("delivery_time")
+    assert (found.is_draft, found.is_read) == (False, False)
+    assert found.datetime_received == received
+    assert found.categories == ["Blue", "Ümlaut"]
+
+
+def test_what_is_created_without_flags_is_a_draft(server: Server):
+    account = account_of(server)
+    Message(folder=account.inbox, mime_content=mail(7)).save()
+    assert [item.is_draft for item in account.inbox.all()] == [True]
+
+
+@contextmanager
+def closing_protocol(protocol: AutodiscoverProtocol) -> Iterator[AutodiscoverProtocol]:
+    yield protocol
+    protocol.close()
