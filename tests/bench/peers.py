@@ -54,7 +54,7 @@ class Stowage:
         shutil.rmtree(self._place, ignore_errors=True)
 
     def run(self, stage: str, items: Path, to: Path) -> Taken:
-        if stage == "with_index":
+        if stage in ("with_index", "at_once"):
             self.prepare()
         command = [sys.executable, "-m", "tests.bench.stages", stage, str(items), str(self._place)]
         if stage == "read":

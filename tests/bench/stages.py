@@ -13,7 +13,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID, uuid5
@@ -38,34 +39,54 @@ TENANT: Final = UUID("7e57ab1e-0000-4000-8000-000000000001")
 ROOT: Final = RootKey(hashlib.sha256(b"benchmark").digest())
 KEYS: Final = TenantKeys(*(hashlib.sha256(b"%d" % number).digest() for number in range(4)))
 
+MAILBOXES: Final = 4
+"""That a worker claims at once (backups.sessions.services)."""
+
 
 def ingest(items: Path, place: Path, *, index: bool = False) -> dict[str, object]:
-    """Read, check, cut and compare each item, store what is new, and commit, from nothing."""
+    """Read, check, cut and compare each item, store what is new, and commit, from nothing: in one
+    process, as the worker does that has a tenant to itself."""
+    with _begun(place) as blobs:
+        _ingested(place, blobs, iter(_mailboxes(items)), index=index)
+    return {}
+
+
+def with_index(items: Path, place: Path) -> dict[str, object]:
+    """As ``ingest``, with what the catalog and the search know of each item."""
+    return ingest(items, place, index=True)
+
+
+def at_once(items: Path, place: Path) -> dict[str, object]:
+    """As ``ingest``, by as many workers as there are cores: none of them knows of the others'
+    parts before these are committed."""
+    with _begun(place) as blobs:
+        _shared_out(lambda mine: _ingested(place, blobs, mine, index=False), _mailboxes(items))
+    return {}
+
+
+@contextmanager
+def _begun(place: Path) -> Iterator[Path]:
+    """A new repository, and where its index of blobs is."""
     repository = Repository.create(FolderBackend(place), uuid5(TENANT, "repository"))
     vault = repository.vault(TENANT, KEYS, _mailbox_key)
     vault.save_keys(KEYS.wrapped_by(ROOT, TENANT))
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
         blobs = Path(folder) / "blobs.sqlite"
         BlobIndex.make(blobs)
-        _shared_out(lambda mine: _ingested(place, blobs, mine, index=index), _mailboxes(items))
-    return {}
+        yield blobs
 
 
 def _ingested(place: Path, blobs: Path, folders: Iterator[Path], *, index: bool) -> None:
     vault = Repository.open(FolderBackend(place)).vault(TENANT, KEYS, _mailbox_key)
     with closing(BlobIndex(blobs)) as known:
-        work = Slice(vault, known, index=index)
-        for folder in folders:
-            mailbox = _mailbox(folder)
-            wrapped = KEYS.wrap_mailbox_key(_mailbox_key(mailbox), TENANT, mailbox)
-            vault.save_mailbox_key(mailbox, wrapped)
-            work.take(mailbox, folder)
-        work.commit()
-
-
-def with_index(items: Path, place: Path) -> dict[str, object]:
-    """As ``ingest``, with what the catalog and the search know of each item."""
-    return ingest(items, place, index=True)
+        while claimed := list(islice(folders, MAILBOXES)):
+            work = Slice(vault, known, index=index)
+            for folder in claimed:
+                mailbox = _mailbox(folder)
+                wrapped = KEYS.wrap_mailbox_key(_mailbox_key(mailbox), TENANT, mailbox)
+                vault.save_mailbox_key(mailbox, wrapped)
+                work.take(mailbox, folder)
+            work.commit()
 
 
 def again(items: Path, place: Path) -> dict[str, object]:
@@ -193,7 +214,8 @@ def _mailboxes(items: Path) -> list[Path]:
 
 
 STAGES: Final[dict[str, Callable[..., dict[str, object]]]] = {
-    stage.__name__: stage for stage in (ingest, with_index, again, unchanged, read, one, verify)
+    stage.__name__: stage
+    for stage in (ingest, with_index, at_once, again, unchanged, read, one, verify)
 }
 
 if __name__ == "__main__":
