@@ -8,7 +8,7 @@ from celery import shared_task
 
 from backups.destruction.work import work_on
 from backups.infrastructure.usage import measure
-from backups.retention import applying
+from backups.retention import applying, collecting
 from backups.sessions import bell, prepare, slices
 from backups.tick import tick as run_tick
 from backups.verifications import work
@@ -32,6 +32,13 @@ def run_queue(queue: str) -> None:
 def verify(queue: str) -> None:
     if work.run_queue(queue):
         bell.ring_verify(queue)
+
+
+# Reading what is needed begins anew when it is broken off, so it may take its time.
+@shared_task(base=SystemTask, name=bell.COLLECT, soft_time_limit=86_000, time_limit=86_400)
+def collect(queue: str) -> None:
+    if collecting.run_queue(queue):
+        bell.ring_collect(queue)
 
 
 @shared_task(base=TenantTask, name=bell.PREPARE)

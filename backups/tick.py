@@ -10,8 +10,16 @@ from django.utils import timezone
 from backups.destruction.due import due_places
 from backups.infrastructure.services import default_proxy
 from backups.jobs.services import start_due_jobs
+from backups.retention import runs as collections
 from backups.retention.due import due_shares
-from backups.sessions.bell import ring, ring_destruction, ring_prepare, ring_retention, ring_verify
+from backups.sessions.bell import (
+    ring,
+    ring_collect,
+    ring_destruction,
+    ring_prepare,
+    ring_retention,
+    ring_verify,
+)
 from backups.sessions.models import Kind, Session, State
 from backups.sessions.reaping import reap
 from backups.sessions.services import queues_with_work
@@ -37,6 +45,8 @@ def tick() -> None:
         _ring_destructions,
         _start_verifications,
         _ring_verifications,
+        _start_collections,
+        _ring_collections,
     ):
         try:
             step()
@@ -85,3 +95,14 @@ def _ring_retention() -> None:
 def _ring_destructions() -> None:
     for place_id, tenant_id, queue in due_places():
         ring_destruction(place_id, tenant_id, queue)
+
+
+def _start_collections() -> None:
+    started = collections.start_due()
+    if started:
+        log.info("queued %d collections", started)
+
+
+def _ring_collections() -> None:
+    for queue in collections.queues_with_work():
+        ring_collect(queue)

@@ -13,6 +13,7 @@ from backups.restores import basket_views as basket
 from backups.restores import download_views as downloads
 from backups.restores import item_views as items
 from backups.restores import views as restores
+from backups.retention import collection_views as collections
 from backups.retention import views as retention
 from backups.sessions import views as sessions
 from backups.verifications import views as verifications
@@ -104,6 +105,11 @@ urlpatterns = [
         f"{CERTIFICATE}file/",
         destruction.operator_certificate_file,
         name="operator-certificate-file",
+    ),
+    path(
+        "operator/allocations/<uuid:allocation_id>/collection/",
+        collections.collection,
+        name="allocation-collection",
     ),
     path("operator/exclusions/", setup.exclusion_list, name="exclusions"),
     path(

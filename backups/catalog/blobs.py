@@ -12,9 +12,9 @@ _WHERE = """
 SELECT blob, pack, "offset", length FROM backups_bloblocation l
 WHERE tenant_id = %s AND repository_id = %s AND blob = ANY(%s)
 """
-_NOT_DOOMED = """
-AND NOT EXISTS (SELECT FROM backups_pack p WHERE p.tenant_id = l.tenant_id
-AND p.repository_id = l.repository_id AND p.name = l.pack AND p.doomed_at IS NOT NULL)
+_LASTING = """
+AND EXISTS (SELECT FROM backups_pack p WHERE p.tenant_id = l.tenant_id
+AND p.repository_id = l.repository_id AND p.name = l.pack AND p.doomed_at IS NULL)
 """
 
 
@@ -23,9 +23,9 @@ def locator(
 ) -> Callable[[Collection[bytes]], Mapping[bytes, Location]]:
     """Where blobs lie, asked of the blob index in a short transaction per batch.
 
-    What is ``for_writing`` is not in packs that are to go: nothing new may refer to them.
+    What is ``for_writing`` is in packs that are noted and stay: nothing new may refer to others.
     """
-    query = _WHERE + (_NOT_DOOMED if for_writing else "")
+    query = _WHERE + (_LASTING if for_writing else "")
 
     def locate(ids: Collection[bytes]) -> dict[bytes, Location]:
         if not ids:

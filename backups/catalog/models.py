@@ -247,6 +247,9 @@ class Pack(TenantModel):
     doomed_fence = models.BigIntegerField(
         null=True, help_text="Only workers with a lower number may still refer to it."
     )
+    going_at = models.DateTimeField(
+        null=True, help_text="When it was decided for good: it is never used again."
+    )
 
     objects = TenantManager()
 

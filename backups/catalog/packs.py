@@ -29,16 +29,20 @@ AND p.repository_id = b.repository_id AND p.name = b.pack AND p.stored_at >= %(b
 DELETE FROM backups_pack p WHERE tenant_id = %(tenant)s AND repository_id = %(repository)s
 AND stored_at < %(began)s AND NOT EXISTS (SELECT FROM listed_packs l WHERE l.name = p.name)
 """
-# A blob in quarantine (backups/verifications) is only found where it was stored anew.
+# A blob in quarantine (backups/verifications) is only found where it was stored anew; of two
+# copies the one counts that is not to go.
 _NOTE: Final = """
 INSERT INTO backups_pack (tenant_id, repository_id, name, pack_class, size)
 SELECT %(tenant)s, %(repository)s, name, pack_class, size FROM listed_packs
 ON CONFLICT DO NOTHING;
 INSERT INTO backups_bloblocation (tenant_id, repository_id, blob, pack, "offset", length)
 SELECT DISTINCT ON (blob) %(tenant)s, %(repository)s, blob, pack, "offset", length
-FROM listed_blobs l WHERE NOT EXISTS (SELECT FROM backups_damagedobject d
+FROM listed_blobs l JOIN backups_pack p ON p.tenant_id = %(tenant)s
+AND p.repository_id = %(repository)s AND p.name = l.pack
+WHERE NOT EXISTS (SELECT FROM backups_damagedobject d
 WHERE d.tenant_id = %(tenant)s AND d.repository_id = %(repository)s
-AND d.pack = l.pack AND d.blob = l.blob AND d.quarantined) ORDER BY blob, pack
+AND d.pack = l.pack AND d.blob = l.blob AND d.quarantined)
+ORDER BY blob, going_at IS NOT NULL, doomed_at IS NOT NULL, pack
 ON CONFLICT DO NOTHING
 """
 _AT_ONCE: Final = 200
@@ -53,16 +57,24 @@ class Indexed:
     """Packs whose directory can't be read; what they hold is not found any more."""
 
 
+def share_lock(repository_id: UUID, tenant_id: UUID) -> int:
+    """The advisory lock of whoever deletes packs of a share, or notes anew which there are."""
+    key = int.from_bytes(repository_id.bytes[-8:], signed=True)
+    return key ^ int.from_bytes(tenant_id.bytes[-8:], signed=True)
+
+
 def rebuild_blob_index(
     tenant_id: UUID, repository_id: UUID, vault: Vault, progress: Progress
 ) -> Indexed:
     """Note every pack that is there and where its blobs lie, and forget all others.
 
     One transaction: the directories are read first, then the rows are exchanged, and nobody sees
-    less than there was. Raises RepositoryError when the packs can't be listed or read.
+    less than there was. A collection that is at work here is waited for: what it deletes meanwhile
+    would be noted as being there. Raises RepositoryError when the packs can't be listed or read.
     """
     found = Indexed()
     with tenant_scope(tenant_id), connections[APP].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [share_lock(repository_id, tenant_id)])
         cursor.execute("SELECT clock_timestamp()")
         (began,) = cursor.fetchone()
         cursor.execute(_PREPARE)

@@ -27,6 +27,7 @@ from backups.infrastructure.models import Allocation, Proxy
 from backups.infrastructure.querysets import condition
 from backups.jobs.models import GlobalExclusion
 from backups.repository import RepositoryError
+from backups.retention.models import CollectionRun
 from backups.verifications.models import DamagedObject, Verification
 from backups.verifications.querysets import MOST
 from portal.templatetags.web import size
@@ -34,6 +35,9 @@ from portal.web.forms import sent
 from tenants.isolation.scope import OPERATOR
 from tenants.models import Tenant
 from tenants.views.pages import PersonRequest, operator_action, operator_form
+
+RUNS = 5
+"""Runs of collection that a share's page shows."""
 
 
 @operator_form
@@ -128,6 +132,7 @@ def allocation(request: PersonRequest, allocation_id: UUID) -> HttpResponse:
             "button": "Save",
             "nav": "infrastructure",
             **_verification(row),
+            "collections": list(CollectionRun.objects.of_share(row)[:RUNS]),
         }
         return render(request, "backups/allocation.html", context)
     services.change_allocation(

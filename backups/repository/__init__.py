@@ -42,6 +42,7 @@ from .records import (
     Point,
     decode_references,
     encode_references,
+    referenced_ids,
 )
 from .recovery import Cost, open_recovery, write_recovery
 from .repository import Repository
@@ -105,6 +106,7 @@ __all__ = [
     "located",
     "new_key",
     "open_recovery",
+    "referenced_ids",
     "retire",
     "rewrap_tenant_keys",
     "rotate_tenant_key",

@@ -146,10 +146,24 @@ def decode_references(content: bytes) -> tuple[Recipe, tuple[BlobRef, ...]]:
     """Raises Damaged and UnsupportedFormat."""
     name = "references"
     try:
-        version, recipe, refs = listing(fields.unpack(content))
-        if number(version) > REFERENCES_VERSION:
-            reason = f"version {version}, this version reads {REFERENCES_VERSION}"
-            raise UnsupportedFormat(name, reason)
-        return Recipe.from_record(recipe), unpack_refs(octets(refs))
+        recipe, refs = _open_references(content, name)
+        return Recipe.from_record(recipe), unpack_refs(refs)
     except fields.UNREADABLE as error:
         raise Damaged(name, f"can't be read: {error}") from error
+
+
+def referenced_ids(content: bytes) -> list[bytes]:
+    """Ids of the blobs alone, for whoever asks what is needed. Raises as ``decode_references``."""
+    name = "references"
+    try:
+        return [ref.id for ref in unpack_refs(_open_references(content, name)[1])]
+    except fields.UNREADABLE as error:
+        raise Damaged(name, f"can't be read: {error}") from error
+
+
+def _open_references(content: bytes, name: str) -> tuple[object, bytes]:
+    version, recipe, refs = listing(fields.unpack(content))
+    if number(version) > REFERENCES_VERSION:
+        reason = f"version {version}, this version reads {REFERENCES_VERSION}"
+        raise UnsupportedFormat(name, reason)
+    return recipe, octets(refs)

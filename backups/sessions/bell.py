@@ -23,6 +23,7 @@ PREPARE = "backups.prepare_session"
 RETENTION = "backups.apply_retention"
 VERIFY = "backups.verify"
 DESTROY = "backups.destroy"
+COLLECT = "backups.collect"
 _STALE = 300
 """Seconds after which an unheard ring is thrown away; the tick has rung again by then."""
 
@@ -35,6 +36,11 @@ def ring(queue: str) -> None:
 def ring_verify(queue: str) -> None:
     """Tell the workers of a queue that a verification waits."""
     _send(VERIFY, [queue], queue, {})
+
+
+def ring_collect(queue: str) -> None:
+    """Tell the workers of a queue that a collection waits."""
+    _send(COLLECT, [queue], queue, {})
 
 
 def ring_prepare(session_id: UUID, tenant_id: UUID) -> None:

@@ -95,6 +95,10 @@ def _entry(row: DamagedObject) -> Entry:
 
 def _release(row: DamagedObject, entry: Entry) -> None:
     blob, offset, length = entry
+    # It may have been collected since it was read.
+    packs = Pack.objects.filter(repository_id=row.repository_id, name=row.pack, going_at=None)
+    if not packs.select_for_update(no_key=True).exists():
+        return
     place = BlobLocation(
         tenant_id=row.tenant_id,
         repository_id=row.repository_id,

@@ -8,6 +8,7 @@ import pytest
 from backups.sources.graph import source as graph_source
 from backups.sources.graph.settings import Patience
 from sandbox.testing import Sandbox
+from tests.engine.collected import make_expired
 from tests.engine.world import World, make_world
 
 
@@ -40,3 +41,9 @@ def world(
         graph_source, "Patience", lambda: Patience(attempts=3, sleep=clock.sleep, now=clock)
     )
     return make_world(sandbox, tmp_path / "repository")
+
+
+@pytest.fixture
+def expired(world: World) -> World:
+    """A share with one pack that nothing needs any more."""
+    return make_expired(world)
