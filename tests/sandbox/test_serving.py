@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.core.management import call_command
 
 from sandbox.certificate import trust_pem
 from sandbox.records import NewItem
@@ -20,6 +21,7 @@ from sandbox.registration import register
 from sandbox.store import Store
 from sandbox.testing import STORE_NAME
 from tests.sandbox.conftest import Exchange, client_for, sign_in
+from tests.sandbox.ews import ENVELOPE, IMPERSONATION, find
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -79,6 +81,39 @@ def test_it_serves_what_was_loaded_and_stops_at_once_when_told(tmp_path: Path):
             assert server.process.wait(timeout=10) == 0
             assert time.monotonic() - start < 1.5
         assert "sandbox: stopped" in server.process.stdout.read()
+
+
+def test_it_loads_an_empty_sandbox_and_serves_it_as_an_exchange_server(tmp_path: Path):
+    mail, folder = tmp_path / "mail", tmp_path / "sandbox"
+    mail.mkdir()
+    (mail / "1.eml").write_bytes(b"Subject: One\r\n\r\nHello\r\n")
+    body = ENVELOPE.format(header=IMPERSONATION.format("user1@acme.example"), body=find())
+    for _ in range(2):
+        with Server(folder, "--mail", str(mail), "--mailboxes", "1", "--on-server") as server:
+            made = run("account", "--data", folder)
+            name, password = made.stdout.split()
+            context = ssl.create_default_context(cadata=trust_pem(folder))
+            url = f"https://127.0.0.1:{server.port}/EWS/Exchange.asmx"
+            answer = httpx.post(
+                url, content=body, auth=(name, password), verify=context, trust_env=False
+            )
+            assert answer.status_code == 200, answer.text
+    assert [counts[1:3] for counts in Store(folder / STORE_NAME).counts()] == [
+        ("user1@acme.example", 1)
+    ]
+    assert run("move", "--data", folder, "user1@acme.example", "cloud").returncode == 0
+    store = Store(folder / STORE_NAME)
+    assert not store.is_on_server(store.user("user1@acme.example").mailbox)
+    nobody = run("move", "--data", folder, "nobody@acme.example", "cloud")
+    assert "nobody@acme.example" in nobody.stderr
+
+
+def test_the_portals_command_does_the_same(tmp_path: Path):
+    (tmp_path / "1.eml").write_bytes(b"Subject: One\r\n\r\nHello\r\n")
+    call_command("sandbox", "load", "--data", str(tmp_path), "--mail", str(tmp_path))
+    assert sum(counts[2] for counts in Store(tmp_path / STORE_NAME).counts()) == 1
+    with pytest.raises(SystemExit):
+        call_command("sandbox", "load", "--data", str(tmp_path), "--mail", str(tmp_path / "no"))
 
 
 def test_a_restart_keeps_the_certificate_and_tokens_of_delta(tmp_path: Path):
