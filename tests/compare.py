@@ -2,11 +2,13 @@
 
     python tests/compare.py --sandbox exchange.sqlite --root-key-file F REPOSITORY… [--json]
         [--restored TENANT:MAILBOX:POINT:ORIGINAL-ITEM:RESTORED-ITEM …]
+    python tests/compare.py --sandbox exchange.sqlite --exported DIR… [--json]
 
 Nothing of the code under test decides here: the sandbox is read with sqlite3 from its own file,
 and the repositories through their stand-alone command, in a process of its own. Every item of the
 sandbox must be in the latest restore point of its mailbox with the same bytes, and every item
-there must be in the sandbox. For a restored item the normalised digests must match: a server
+there must be in the sandbox. ``--exported`` names folders that the command has written elsewhere,
+as stored bytes, instead. For a restored item the normalised digests must match: a server
 rewrites identifiers, some dates and its build number on import.
 
 Exit status 0 when everything is equal, 1 when something differs, 2 when it could not be compared.
@@ -54,7 +56,10 @@ class Uncomparable(Exception):
 def main() -> int:
     options = _arguments()
     try:
-        comparison = compare(options.sandbox, options.repositories, options.root_key_file)
+        if options.exported:
+            comparison = compare_exported(options.sandbox, options.repositories)
+        else:
+            comparison = compare(options.sandbox, options.repositories, options.root_key_file)
         for restored in options.restored:
             _compare_restored(comparison, options, *restored.split(":"))
     except (Uncomparable, sqlite3.Error, OSError) as error:
@@ -69,15 +74,23 @@ def main() -> int:
 
 def compare(sandbox: Path, repositories: list[Path], root_key_file: Path) -> Comparison:
     """Every item of the sandbox against the union of the repositories' latest points."""
+    with tempfile.TemporaryDirectory(prefix="stowage-compare-") as folder:
+        folders = [Path(folder) / str(number) for number in range(len(repositories))]
+        for repository, to in zip(repositories, folders, strict=True):
+            key = ["--root-key-file", str(root_key_file)]
+            _command("export", str(repository), *key, "--to", str(to))
+        return compare_exported(sandbox, folders)
+
+
+def compare_exported(sandbox: Path, folders: list[Path]) -> Comparison:
+    """Every item of the sandbox against the union of what was exported."""
     comparison = Comparison()
     stored: dict[str, tuple[str, int, str]] = {}
-    with tempfile.TemporaryDirectory(prefix="stowage-compare-") as folder:
-        for number, repository in enumerate(repositories):
-            to = Path(folder) / str(number)
-            for item_id, entry in _exported(repository, root_key_file, to, comparison):
-                if item_id in stored:
-                    comparison.differences.append(f"{item_id}: stored in two mailboxes")
-                stored[item_id] = entry
+    for folder in folders:
+        for item_id, entry in _exported(folder, comparison):
+            if item_id in stored:
+                comparison.differences.append(f"{item_id}: stored in two mailboxes")
+            stored[item_id] = entry
     for item_id, folder_id, change_key, payload in _sandbox_items(sandbox):
         comparison.items += 1
         comparison.bytes += len(payload)
@@ -91,11 +104,8 @@ def compare(sandbox: Path, repositories: list[Path], root_key_file: Path) -> Com
     return comparison
 
 
-def _exported(
-    repository: Path, root_key_file: Path, to: Path, comparison: Comparison
-) -> Iterator[tuple[str, tuple[str, int, str]]]:
+def _exported(to: Path, comparison: Comparison) -> Iterator[tuple[str, tuple[str, int, str]]]:
     """Item id → (SHA-256 of the exported file's bytes, size, folder id)."""
-    _command("export", str(repository), "--root-key-file", str(root_key_file), "--to", str(to))
     mailboxes = set()
     with (to / "manifest.jsonl").open(encoding="utf-8") as manifest:
         for line in manifest:
@@ -184,7 +194,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("repositories", type=Path, nargs="+", metavar="REPOSITORY")
     parser.add_argument("--sandbox", type=Path, required=True)
-    parser.add_argument("--root-key-file", type=Path, required=True)
+    opened = parser.add_mutually_exclusive_group(required=True)
+    opened.add_argument("--root-key-file", type=Path)
+    opened.add_argument("--exported", action="store_true", help="folders instead of repositories")
     parser.add_argument("--restored", action="append", default=[], metavar="T:M:P:OLD:NEW")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()

@@ -14,9 +14,11 @@ Row = Mapping[str, object]
 def write_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> int:
     """Each row as one line: a JSON object with all of it, or the columns between tabs.
 
-    Gives how many there were.
+    On a terminal the columns' names come first. Gives how many rows there were.
     """
     count = 0
+    if not as_json and sys.stdout.isatty():
+        write_line("\t".join(columns))
     for count, row in enumerate(rows, start=1):  # noqa: B007
         if as_json:
             write_json(row)

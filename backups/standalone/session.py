@@ -11,10 +11,12 @@ from uuid import UUID
 from backups.repository import (
     Damaged,
     Destruction,
+    FolderBackend,
     ItemRecord,
     KeyDestroyed,
     Locate,
     Location,
+    NotARepository,
     NotFound,
     Repository,
     RepositoryError,
@@ -51,7 +53,7 @@ class Session:
         self.root = RootKey.from_file(file) if file is not None else None
         file = arguments.recovery_passphrase_file
         self.passphrase = read_passphrase(file) if file is not None else None
-        self.repository = Repository.open(open_backend(arguments.path))
+        self.repository = _open(arguments.path)
         self.damaged = False
         self.progress = Progress(quiet=arguments.json)
         self._index: dict[bytes, Location] = {}
@@ -222,6 +224,20 @@ class Session:
                 for address in self.attempt(_last_address, vault, mailbox)
             )
         return chosen in (None, mailbox)
+
+
+def _open(place: str) -> Repository:
+    """Raises NotARepository, naming the repositories in the folder where it is one of those."""
+    backend = open_backend(place)
+    try:
+        return Repository.open(backend)
+    except NotARepository as error:
+        if isinstance(backend, FolderBackend):
+            markers = sorted(backend.path.glob(f"*/{layout.MARKER}"))
+            if markers:
+                inside = ", ".join(str(marker.parent) for marker in markers)
+                raise NotARepository(f"{error}; in it are: {inside}") from error
+        raise
 
 
 def _last_address(vault: Vault, mailbox: UUID) -> str:

@@ -20,6 +20,7 @@ from backups.repository import CommitKind, RootKey
 from backups.standalone import progress
 from backups.standalone.main import main
 
+from .bucket import BUCKET, CREDENTIALS, Fault, backend_at, front_of, moto_server
 from .world import ACME, ANNA, BEN, GLOBEX, REPOSITORY, World, raw
 
 ROOT = Path(__file__).parents[2]
@@ -333,3 +334,69 @@ def test_a_newer_format_and_a_refused_folder_are_said_with_status_three(
     with mock.patch.object(os, "scandir", side_effect=refused):
         status, _ = command("info")
     assert (status, "tenants: Permission denied" in command.errors) == (3, True)
+
+
+def test_on_a_terminal_the_columns_have_names(
+    filled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    place = [str(filled.path), "--root-key-file", str(filled.key_file(tmp_path))]
+    assert main(["mailboxes", *place]) == 0
+    assert terminal.getvalue().startswith("mailbox\taddress\tpoints\tlatest")
+
+
+def test_a_folder_of_repositories_is_said_to_be_one(
+    filled: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", str(filled.path.parent)]) == 3
+    assert f"not a repository; in it are: {filled.path}" in capsys.readouterr().err
+
+
+def test_a_bucket_is_read_with_credentials_from_the_environment(
+    filled: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    key = ["--root-key-file", str(filled.key_file(tmp_path))]
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(f"AWS_{name.upper()}", value)
+    with moto_server() as store, front_of(store) as front:
+        front.make_bucket(BUCKET)
+        bucket = backend_at(front, "acme")
+        bucket.put_immutable("stowage.json", (filled.path / "stowage.json").read_bytes())
+        for name in filled.backend.list("tenants/"):
+            bucket.put_immutable(name, filled.backend.get(name))
+        place = f"s3://{BUCKET}/acme?endpoint={front.url}"
+        front.requests.clear()
+        assert main(["info", place]) == 0
+        assert not any("/packs/" in request for request in front.requests), "sizes are listed"
+        assert b"2 mailboxes, 4 packs" in capfdbinary.readouterr().out
+        index, to = str(tmp_path / "index.sqlite"), tmp_path / "out"
+        assert main(["rebuild", place, *key, "--into", index]) == 0
+        export = ["export", place, *key, "--index", index, "--to", str(to)]
+        assert main(export) == 0
+        files = {file.read_bytes() for file in to.rglob("*.fts")}
+        assert files == {
+            filled.contents[of] for of in ((ANNA, "report"), (ANNA, "late"), (BEN, "copy"))
+        }
+        assert main(["check", place, *key]) == 0
+    capfdbinary.readouterr()
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert main(["info", place]) == 2
+    assert b"no access_key_id" in capfdbinary.readouterr().err
+
+
+def test_a_bucket_that_does_not_let_in_is_said_with_status_three(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(f"AWS_{name.upper()}", value)
+    with moto_server() as store, front_of(store) as front:
+        front.make_bucket(BUCKET)
+        front.order(Fault.DENY, "GET stowage.json")
+        assert main(["info", f"s3://{BUCKET}/acme?endpoint={front.url}"]) == 3
+        assert "403" in capsys.readouterr().err
+        assert main(["info", f"s3://{BUCKET}/acme?endpoint={front.url}"]) == 3
+        assert "not a repository" in capsys.readouterr().err
