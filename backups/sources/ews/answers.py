@@ -48,15 +48,16 @@ class Answer:
 
     def __init__(self, root: Element, streams: list[StreamDecoder]) -> None:
         self._streams = streams
-        self._body = root.find(f"{{{SOAP}}}Body")
-        if root.tag != f"{{{SOAP}}}Envelope" or self._body is None:
+        body = root.find(f"{{{SOAP}}}Body")
+        if root.tag != f"{{{SOAP}}}Envelope" or body is None:
             raise BrokenAnswer(f"not a SOAP answer but {root.tag[:80]}")
+        self.body = body
         self.version = _version(root)
 
     @property
     def fault(self) -> Problem | None:
         """Why the whole request failed."""
-        fault = self._body.find(f"{{{SOAP}}}Fault") if self._body is not None else None
+        fault = self.body.find(f"{{{SOAP}}}Fault")
         if fault is None:
             return None
         detail = fault.find("detail")
@@ -74,7 +75,7 @@ class Answer:
     @property
     def messages(self) -> list[Element]:
         """The response messages, in the order of what was asked for."""
-        holder = self._body.find(f"*/{m('ResponseMessages')}") if self._body is not None else None
+        holder = self.body.find(f"*/{m('ResponseMessages')}")
         return list(holder) if holder is not None else []
 
     def stream(self, element: Element | None) -> tuple[Payload | None, SourceError | None]:
