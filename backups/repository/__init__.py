@@ -30,6 +30,7 @@ from .errors import (
     Unavailable,
     Unreadable,
     UnsupportedFormat,
+    WriterFailed,
     WrongKey,
 )
 from .key_service import KeyService, ServiceKey
@@ -97,6 +98,7 @@ __all__ = [
     "UnsupportedFormat",
     "Vault",
     "Writer",
+    "WriterFailed",
     "WrongKey",
     "decode_references",
     "destroy_mailbox_key",

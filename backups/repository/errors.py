@@ -79,6 +79,10 @@ class PassphraseTooShort(RepositoryError):
     """A recovery passphrase that could be guessed; says how long one has to be."""
 
 
+class WriterFailed(RepositoryError):
+    """This writer met an error before, which it names: what it gave references to may be lost."""
+
+
 class CommitExists(RepositoryError):
     """The sequence number is filled. Whoever filled it decides what the mailbox looks like."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backups.parts import CutItem, Part, Role
 
 from .blobs import BlobCodec, BlobRef, class_of
-from .errors import RepositoryError
+from .errors import WriterFailed
 from .filling import Filler, NewPart
 from .packs import Location, StoredPack
 from .training import Clock, now
@@ -73,7 +74,7 @@ class Writer:
         self._underway: deque[tuple[Future[None], int]] = deque()
         """What the thread has to do, and how many bytes of parts wait for it."""
         self._ahead = 0
-        self._failure: str | None = None
+        self._failure = ""
 
     @property
     def bytes_stored(self) -> int:
@@ -83,37 +84,39 @@ class Writer:
     def add(self, items: Sequence[CutItem]) -> list[tuple[BlobRef, ...]]:
         """References to the parts of each item, in order.
 
-        Raises what the backend raises, perhaps for parts that an earlier call gave.
+        Raises what the backend raises, perhaps for parts that an earlier call gave; WriterFailed.
         """
         self._refuse_after_failure()
         # Parts may be made when they are asked for: those that are known are not kept.
         refs = [tuple(self._reference(part) for part in item.parts) for item in items]
         ids = {ref.id for item in refs for ref in item}
         known = set(self._locate(unseen)) if (unseen := ids - self._written) else set()
-        new: list[NewPart] = []
-        for item, item_refs in zip(items, refs, strict=True):
-            for part, ref in zip(item.parts, item_refs, strict=True):
-                self.bytes_in += ref.length
-                if ref.id in self._written or ref.id in known:
-                    self.blobs_known += 1
-                    continue
-                new.append(NewPart(class_of(part.role), ref, part.data))
-                self._written.add(ref.id)
-                self.blobs_new += 1
-                self.bytes_new += ref.length
-                if sum(there.ref.length for there in new) >= TOGETHER:
-                    self._hand_over(new)
-                    new = []
-        if new:
-            self._hand_over(new)
+        with self._failing_for_good():
+            new: list[NewPart] = []
+            for item, item_refs in zip(items, refs, strict=True):
+                for part, ref in zip(item.parts, item_refs, strict=True):
+                    self.bytes_in += ref.length
+                    if ref.id in self._written or ref.id in known:
+                        self.blobs_known += 1
+                        continue
+                    new.append(NewPart(class_of(part.role), ref, part.data))
+                    self._written.add(ref.id)
+                    self.blobs_new += 1
+                    self.bytes_new += ref.length
+                    if sum(there.ref.length for there in new) >= TOGETHER:
+                        self._hand_over(new)
+                        new = []
+            if new:
+                self._hand_over(new)
         return refs
 
     def flush(self) -> None:
-        """Returns when every pack is durable. Raises what the backend raises."""
+        """Returns when every pack is durable. Raises what the backend raises, and WriterFailed."""
         self._refuse_after_failure()
-        self._underway.append((self._thread.submit(self._filler.flush), 0))
-        while self._underway:
-            self._wait()
+        with self._failing_for_good():
+            self._underway.append((self._thread.submit(self._filler.flush), 0))
+            while self._underway:
+                self._wait()
 
     def taken(self) -> list[StoredPack]:
         """The packs that became durable since the last call, for the catalog."""
@@ -143,12 +146,17 @@ class Writer:
         """Until the oldest of what is under way is done; raises what went wrong with it."""
         done, size = self._underway.popleft()
         self._ahead -= size
+        done.result()
+
+    @contextmanager
+    def _failing_for_good(self) -> Iterator[None]:
+        """After any error at all: what waited may be lost, and others were told it is there."""
         try:
-            done.result()
+            yield
         except BaseException as error:
-            self._failure = str(error)
+            self._failure = f"{type(error).__name__}: {error}"
             raise
 
     def _refuse_after_failure(self) -> None:
-        if self._failure is not None:
-            raise RepositoryError(f"this writer has failed and can't go on: {self._failure}")
+        if self._failure:
+            raise WriterFailed(f"this writer has failed and can't go on: {self._failure}")

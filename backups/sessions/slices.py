@@ -20,7 +20,7 @@ from backups.infrastructure.keys import open_vault, save_mailbox_key
 from backups.infrastructure.services import measure_allocation
 from backups.jobs.exclusions import excluded_folders
 from backups.organizations.services import source_for
-from backups.repository import RepositoryError, Vault
+from backups.repository import RepositoryError, Vault, WriterFailed
 from backups.sessions import services
 from backups.sessions.bell import ring
 from backups.sessions.failures import TRIES, Ending, ending_of
@@ -219,7 +219,11 @@ class _BackupSlice:
     def _stop_early(self, run: MailboxRun, error: Exception) -> None:
         """Keep what is stored so far as a partial commit, unless the mailbox is not ours."""
         if not isinstance(error, LeaseLost):
-            self._commit()
+            try:
+                self._commit()
+            except WriterFailed:
+                # Nothing of the slice can be stored any more, and ``error`` says why.
+                raise error from None
         self._close(run, ending_of(error))
 
     def _commit_others(self, error: RepositoryError) -> None:

@@ -14,7 +14,8 @@ from backups.catalog.blobs import locator
 from backups.catalog.models import ItemVersion, MailboxBackup
 from backups.engine import backup, group
 from backups.infrastructure.keys import open_vault
-from backups.repository import FolderBackend, NoSpace, decode_references
+from backups.repository import FolderBackend, NoSpace, decode_references, filling
+from backups.repository.blobs import BlobCodec
 from backups.sessions import failures, services, slices
 from backups.sessions.models import Session, State, Task
 from backups.sessions.services import LeaseLost
@@ -213,6 +214,29 @@ def test_a_database_that_fails_after_the_packs_leaves_no_commit_without_them(
     session = world.run_job()
     assert session.state == State.SUCCESS
     assert any("database did not answer" in line for line in world.log(session))
+    world.verify()
+    restorable(world)
+
+
+def test_an_error_while_parts_are_placed_loses_none_that_waited(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is out of memory, or told to stop, in the middle of a common pack."""
+    original = BlobCodec.seal
+    failing = [MemoryError()]
+
+    def seal(*args: object) -> bytes:
+        if failing:
+            raise failing.pop()
+        return original(*args)  # type: ignore[arg-type]
+
+    for limit in ("PAYS", "LONGEST_WAIT"):
+        monkeypatch.setattr(filling, limit, 8_000)
+    monkeypatch.setattr(BlobCodec, "seal", seal)
+    session = world.run_job()
+    assert not failing
+    assert session.state == State.SUCCESS, world.log(session)
+    assert any("MemoryError" in line for line in world.log(session))
     world.verify()
     restorable(world)
 

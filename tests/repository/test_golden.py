@@ -6,8 +6,10 @@ It is never made anew. When a test here fails, the format has moved, and the cod
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from backports import zstd
@@ -16,6 +18,7 @@ from backups.repository import (
     FolderBackend,
     KeyDestroyed,
     Repository,
+    RepositoryError,
     RootKey,
     ServiceKey,
     Vault,
@@ -170,3 +173,54 @@ def test_a_byte_changed_in_any_object_is_found_and_named(golden: Path) -> None:
             report = check(repository, NEW_ROOT_KEY)
             assert any(key in finding.object for finding in report.findings), (key, position)
         path.write_bytes(whole)
+
+
+def items_read(golden: Path) -> dict[tuple[UUID, int, str], bytes]:
+    """Every item at every point that can be had with the passphrase; the rest raises."""
+    vault = Repository.open(FolderBackend(golden)).recovered_vault(ACME, PASSPHRASE)
+    locate = located(vault.pack_index([]))
+    found = {}
+    for mailbox, points in ((ANNA, (3, 7)), (BEN, (1, 2, 3, 4))):
+        for point in points:
+            with suppress(RepositoryError):
+                for item in vault.state(mailbox, point).items.values():
+                    with suppress(RepositoryError):
+                        content = vault.read_item(item.recipe, item.blobs, item.sha256, locate)
+                        found[mailbox, point, item.item_id] = content
+    return found
+
+
+def test_a_byte_changed_in_any_object_never_gives_other_bytes(golden: Path) -> None:
+    whole_mail = items_read(golden)
+    assert len(whole_mail) == 14
+    refused = set()
+    for key in FolderBackend(golden).list(""):
+        path = golden / key
+        whole = path.read_bytes()
+        for position in range(0, len(whole), 31):
+            changed = bytearray(whole)
+            changed[position] ^= 4
+            path.write_bytes(changed)
+            try:
+                found = items_read(golden)
+            except RepositoryError:
+                refused.add(key)
+            else:
+                assert found.items() <= whole_mail.items(), (key, position)
+                if len(found) < len(whole_mail):
+                    refused.add(key)
+        path.write_bytes(whole)
+    assert items_read(golden) == whole_mail
+    parts = ("stowage.json", "recovery.1", f"mailbox-{ANNA}.1", f"/commits/{BEN}/", "/packs/")
+    assert not [part for part in parts if not any(part in key for key in refused)]
+
+
+def test_a_recovery_copy_with_any_byte_changed_opens_nothing(golden: Path) -> None:
+    path = golden / f"tenants/{ACME}/keys/recovery.1"
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        changed = bytearray(whole)
+        changed[position] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(RepositoryError):
+            Repository.open(FolderBackend(golden)).recovered_vault(ACME, PASSPHRASE)

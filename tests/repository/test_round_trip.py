@@ -6,13 +6,14 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
 from backups.parts import MAX_PART, CutItem, Layout, Part, Recipe, Role
 from backups.repository import (
+    BlobRef,
     Damaged,
     FolderBackend,
     Location,
@@ -21,8 +22,11 @@ from backups.repository import (
     Repository,
     RepositoryError,
     TenantKeys,
+    WriterFailed,
     packs,
 )
+from backups.repository.blobs import BlobCodec
+from backups.repository.dictionaries import Dictionary
 
 from .world import (
     ACME,
@@ -174,6 +178,60 @@ def test_after_an_error_a_writer_refuses_to_go_on(world: World) -> None:
     with pytest.raises(RepositoryError, match="can't go on"):
         writer.flush()
     assert writer.taken() == []
+
+
+@pytest.mark.parametrize("spoiled", ["a bit", "all of it"])
+def test_a_blob_that_memory_spoiled_never_leaves_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, spoiled: str
+) -> None:
+    seal = BlobCodec.seal
+
+    def spoils(
+        codec: BlobCodec,
+        ref: BlobRef,
+        pack_class: PackClass,
+        plaintext: bytes,
+        dictionary: Dictionary | None = None,
+    ) -> bytes:
+        if spoiled == "all of it":
+            return seal(codec, ref, pack_class, plaintext[::-1], dictionary)
+        blob = bytearray(seal(codec, ref, pack_class, plaintext, dictionary))
+        blob[-1] ^= 1
+        return bytes(blob)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BlobCodec, "seal", spoils)
+        with pytest.raises(Damaged, match="in memory"):
+            world.back_up(ANNA, {"one": raw(b"content of an item")})
+    assert list(world.vault.packs()) == []
+    world.back_up(ANNA, {"one": raw(b"content of an item")})
+    assert read_all(world.reopened(), ANNA) == {"one": b"content of an item"}
+
+
+class RunOut(list[Part]):
+    """Parts that can be made once; the second time memory is used up behind the first."""
+
+    rounds = 0
+
+    def __iter__(self) -> Iterator[Part]:
+        self.rounds += 1
+        for number, part in enumerate(super().__iter__()):
+            if self.rounds > 1 and number > 0:
+                raise MemoryError
+            yield part
+
+
+def test_after_any_error_a_writer_refuses_to_go_on(world: World) -> None:
+    """What it had taken and not handed on is lost, and it would be called known."""
+    first, second = Part(Role.SKELETON, b"taken"), Part(Role.SKELETON, b"never made")
+    item = CutItem(Recipe(Layout.RAW, 2, 0, (), ()), RunOut([first, second]))
+    writer = world.vault.writer(nothing_known)
+    with pytest.raises(MemoryError):
+        writer.add([item])
+    with pytest.raises(WriterFailed, match="MemoryError"):
+        writer.add([raw(b"taken")])
+    with pytest.raises(WriterFailed, match="MemoryError"):
+        writer.flush()
 
 
 def test_what_fails_while_the_next_items_are_read_is_said_as_it_was(

@@ -120,6 +120,22 @@ def test_what_is_stored_again_heals_every_mailbox_that_has_it(filled: World) -> 
             assert content == filled.contents[mailbox, item]
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_of_two_copies_the_sound_one_is_read_whichever_is_listed_first(
+    world: World, which: int
+) -> None:
+    content = random.Random(4).randbytes(20_000)
+    world.back_up(ANNA, {"one": raw(content)})
+    first = dict(world.known)
+    world.known.clear()
+    world.store([raw(content)])
+    (blob,) = first
+    copies = sorted([first[blob], world.known[blob]], key=lambda at: at.pack)
+    assert copies[0].pack != copies[1].pack
+    flipped(world.path / names.pack_key(ACME, copies[which].pack), copies[which].offset + 90, 2)
+    assert read_all(world.reopened(), ANNA) == {"one": content}
+
+
 def test_the_command_verifies_a_sample(
     filled: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
