@@ -279,6 +279,61 @@ def test_a_chain_that_begins_at_a_checkpoint_is_taken_from_there(
     command.require_same_answers("--mailbox", str(ANNA), "--point", "1")
 
 
+def test_an_index_whose_last_commit_was_collected_begins_anew(
+    filled: World, command: Command
+) -> None:
+    command.rebuild()
+    with mock.patch("backups.repository.chain.COMMITS_PER_CHECKPOINT", 3):
+        filled.back_up(ANNA, {"third": raw(b"third")})
+    for sequence in (1, 2):
+        filled.backend.delete(f"tenants/{ACME}/commits/{ANNA}/{sequence:010d}")
+    assert command.rebuild()["points"] == 4
+    command.require_same_answers()
+
+
+@pytest.fixture
+def twice(filled: World, command: Command) -> list[Path]:
+    """The packs that hold one item, which is stored twice, in the order of the index."""
+    cut = raw(b"Dear Ben, " * 50)
+    filled.back_up(BEN, {"copy": cut})
+    filled.known.clear()
+    filled.store([cut])
+    command.rebuild()
+    rows = sqlite3.connect(command.file)
+    sql = """
+    SELECT p.pack FROM packs p JOIN blobs b ON b.pack = p.number
+    WHERE b.id IN (SELECT id FROM blobs GROUP BY id HAVING count(*) = 2) ORDER BY p.number
+    """
+    names = [name for (name,) in rows.execute(sql)]
+    assert len(names) == 2
+    return [filled.path / f"tenants/{ACME}/packs/{name[:2]}/{name}" for name in names]
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_where_a_part_is_twice_a_sound_copy_is_taken(
+    filled: World, command: Command, twice: list[Path], damaged: int
+) -> None:
+    content = bytearray(twice[damaged].read_bytes())
+    content[8 + 90] ^= 1
+    twice[damaged].write_bytes(content)
+    place = ["--mailbox", str(BEN), "--item", "copy", "--index", str(command.file)]
+    assert main(["cat", str(filled.path), *command.key, *place]) == 0
+
+
+@pytest.mark.parametrize("collected", [0, 1])
+def test_a_pack_that_was_collected_leaves_the_index(
+    filled: World, command: Command, twice: list[Path], collected: int
+) -> None:
+    twice[collected].unlink()
+    command.rebuild()
+    place = ["--mailbox", str(BEN), "--item", "copy", "--index", str(command.file)]
+    assert main(["cat", str(filled.path), *command.key, *place]) == 0
+    rows = sqlite3.connect(command.file)
+    names = {name for (name,) in rows.execute("SELECT pack FROM packs")}
+    assert twice[collected].name not in names
+    assert twice[1 - collected].name in names
+
+
 def test_a_damaged_commit_is_named_and_the_newest_checkpoint_taken(
     filled: World, command: Command
 ) -> None:
