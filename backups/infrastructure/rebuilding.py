@@ -54,37 +54,42 @@ def rebuild_packs(tenant_id: UUID, progress: PackProgress) -> list[tuple[Allocat
     return found
 
 
+def wanted_backups(tenant_id: UUID) -> list[UUID]:
+    """Those that were noted, in the order of their addresses."""
+    with tenant_scope(tenant_id):
+        wanted = MailboxBackup.objects.filter(rebuild_wanted=True)
+        return list(wanted.order_by("mailbox__address", "pk").values_list("pk", flat=True))
+
+
 def rebuild_wanted(tenant_id: UUID, progress: Progress) -> Iterator[Outcome]:
     """Rebuild one mailbox after the other of those that were noted; gives what became of each.
 
     Called again after an interruption it goes on with those that are left. One that can't be
     rebuilt keeps its rows and stays noted.
     """
+    for backup_id in wanted_backups(tenant_id):
+        yield rebuild_backup(tenant_id, backup_id, progress)
+
+
+def rebuild_backup(
+    tenant_id: UUID, backup_id: UUID, progress: Progress = lambda done, total: None
+) -> Outcome:
     with tenant_scope(tenant_id):
-        wanted = list(
-            MailboxBackup.objects.filter(rebuild_wanted=True)
-            .select_related("mailbox", "allocation")
-            .order_by("mailbox__address", "pk")
+        backup = MailboxBackup.objects.select_related("mailbox", "allocation").get(pk=backup_id)
+    address = backup.mailbox.address
+    try:
+        vault = _vault(tenant_id, backup.allocation.repository_id)
+        done = rebuild(backup.pk, tenant_id, vault, progress)
+    except RepositoryError as error:
+        return Outcome(address, error=error)
+    with tenant_scope(tenant_id):
+        record(
+            action="catalog.rebuilt",
+            subject=address,
+            commits=done.head,
+            missing_commits=max(0, done.known - done.head),
         )
-    vaults: dict[UUID, Vault] = {}
-    for backup in wanted:
-        repository_id = backup.allocation.repository_id
-        address = backup.mailbox.address
-        try:
-            if repository_id not in vaults:
-                vaults[repository_id] = _vault(tenant_id, repository_id)
-            done = rebuild(backup.pk, tenant_id, vaults[repository_id], progress)
-        except RepositoryError as error:
-            yield Outcome(address, error=error)
-            continue
-        with tenant_scope(tenant_id):
-            record(
-                action="catalog.rebuilt",
-                subject=address,
-                commits=done.head,
-                missing_commits=max(0, done.known - done.head),
-            )
-        yield Outcome(address, done)
+    return Outcome(address, done)
 
 
 def _vault(tenant_id: UUID, repository_id: UUID) -> Vault:

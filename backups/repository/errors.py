@@ -54,6 +54,10 @@ class Unreadable(RepositoryError):
         self.key = key
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[Unreadable], tuple[str, str]]:
+        # So that a process can say to another what it found.
+        return type(self), (self.key, self.reason)
+
 
 class Damaged(Unreadable):
     """An object is not what was written."""

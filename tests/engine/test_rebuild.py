@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -308,6 +309,12 @@ def test_the_command_mends_one_mailbox_and_names_what_is_unknown(world: World) -
     assert "mara-1" in world.current()
     with pytest.raises(CommandError, match="no backup of nobody"):
         call_command("rebuild_catalog", tenant="acme", mailbox="nobody@acme.example")
+
+
+def test_what_a_process_says_of_damage_reaches_another_one() -> None:
+    damage = Damaged("commits/1/0000000002", "does not decrypt")
+    told = pickle.loads(pickle.dumps(Rebuilt(3, 2, 1, 1, damage)))
+    assert (str(told.damage), told.damage.key) == (str(damage), damage.key)
 
 
 def test_an_interrupted_rebuild_goes_on_with_what_is_left(
