@@ -73,6 +73,17 @@ def secret(name: str, default: str | None = None) -> str:
     return text(variable, default)
 
 
+def factory(name: str) -> str:
+    """`package.module:name` of something that is called without arguments, or nothing."""
+    variable = _variable(name)
+    value = _raw(variable) or ""
+    module, _, callable_name = value.partition(":")
+    parts = [*module.split("."), callable_name]
+    if value and not all(part.isidentifier() for part in parts):
+        raise ImproperlyConfigured(f"{variable} is {value!r}; write package.module:factory.")
+    return value
+
+
 def flag(name: str, default: bool = False) -> bool:
     """1, true, yes, on / 0, false, no, off, in any case."""
     variable = _variable(name)

@@ -190,6 +190,7 @@ REQUESTS_PER_SECOND = environment.number(
     "PORTAL_GRAPH_REQUESTS_PER_SECOND", default=10_000, minimum=1
 )
 ALLOWED_SERVERS = environment.items("PORTAL_ALLOWED_SERVERS", default=[])
+KEY_SERVICE = environment.factory("PORTAL_KEY_SERVICE")
 ROOT_KEY_FILE = environment.path("PORTAL_ROOT_KEY_FILE", default=DATA_DIR / "root.key")
 
 for _name, _value in celery_settings(

@@ -17,9 +17,11 @@ from django.db.models import QuerySet
 
 from backups.infrastructure.models import MailboxKey
 from backups.infrastructure.services import open_stored
+from backups.infrastructure.wrapping import service_key
 from backups.organizations.models import Mailbox
 from backups.repository import (
     KeyDestroyed,
+    KeyWrapper,
     Repository,
     RootKey,
     RootKeyError,
@@ -38,17 +40,26 @@ Key = TypeVar("Key", TenantKey, MailboxKey)
 
 
 @lru_cache(maxsize=1)
-def root_key() -> RootKey:
-    """The installation's root key. Raises RootKeyError when its file is missing or readable."""
+def root_key() -> KeyWrapper:
+    """What wraps the tenants' keys: the key service that is set, else the root key's file.
+
+    Raises RootKeyError when there is no such service, or the file is missing or readable by others.
+    """
+    if settings.KEY_SERVICE:
+        return service_key(settings.KEY_SERVICE)
     return RootKey.from_file(Path(settings.ROOT_KEY_FILE))
 
 
 def ensure_root_key() -> None:
     """Make the root key of a new installation; an existing file is never touched.
 
+    With a key service there is none to be made: only whether it can be had is looked at.
     Raises RootKeyError when the file is gone but tenants exist: a new key would open nothing of
     theirs, and would hide that the old one must be brought back (docs/keys.md).
     """
+    if settings.KEY_SERVICE:
+        root_key()
+        return
     file = Path(settings.ROOT_KEY_FILE)
     if file.exists():
         return

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from backups.organizations.models import Organization
 from backups.organizations.services import discover_mailboxes, note_failure, source_for
+from backups.repository import RepositoryError
 from backups.sources import PermissionState, SourceError
 from backups.sources.graph import Patience
 from tenants.audit.services import record
@@ -55,6 +56,10 @@ def check_organization(*, organization: Organization, person_id: UUID | None = N
         finally:
             source.close()
         found = discover_mailboxes(organization.pk, organization.tenant_id, _PATIENCE)
+    # The key service does not answer; what it says names the provider's infrastructure.
+    except RepositoryError:
+        reason = "The credential cannot be opened at the moment: its key cannot be had. Try again."
+        check = Check(permissions, None, reason)
     # Of a credential that the sign-in library cannot read, or a trust that TLS cannot.
     except (SourceError, ValueError, OSError) as error:
         note_failure(organization, str(error))

@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from backups import repository
 from backups.catalog.heads import HeadDiffers
 from backups.catalog.projection import HeadMoved
+from backups.infrastructure.wrapping import KeyServiceDown
 from backups.jobs.models import Job
 from backups.repository import ChainBroken, CommitExists, Damaged, NoSpace, RepositoryError
 from backups.sessions.models import State
@@ -112,6 +113,9 @@ def _of_repository(error: RepositoryError) -> Ending:
         case NoSpace():
             reason = "The repository is full. Nothing more was saved; what was stored stays."
             return Ending(State.FAILED, reason, trace=error)
+        case KeyServiceDown():
+            reason = "The service that keeps the provider's keys does not answer."
+            return Ending(State.FAILED, reason, RETRY_SECONDS, failed=1, trace=error)
         case repository.Unavailable():
             reason = "The repository does not answer."
             return Ending(State.FAILED, reason, RETRY_SECONDS, failed=1, trace=error)

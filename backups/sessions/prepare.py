@@ -18,6 +18,7 @@ from backups.jobs.models import Job
 from backups.jobs.services import cover_organization
 from backups.organizations.models import Mailbox
 from backups.organizations.services import discover_mailboxes
+from backups.repository import RepositoryError
 from backups.sessions.bell import ring
 from backups.sessions.failures import TRIES, ending_of, job_state_without
 from backups.sessions.models import Kind, Session, SessionLog, State, Task
@@ -138,6 +139,10 @@ def _fail(session_id: UUID, tenant_id: UUID, error: Exception) -> None:
     if isinstance(error, SourceError):
         reason = f"The organization could not be reached: {error}"
         state = job_state_without(error)
+        log.warning("session %s: %s", session_id, error)
+    elif isinstance(error, RepositoryError):
+        # The organization's credential is sealed with the tenant's keys.
+        reason, state = ending_of(error).reason, Job.State.FAILED
         log.warning("session %s: %s", session_id, error)
     else:
         reason = f"Unexpected error ({type(error).__name__}); the server's log tells more."
