@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from xml.etree.ElementTree import Element
 
 from sandbox.ews import attachments, folders, items, names, transfer, writing
@@ -74,7 +75,13 @@ class Ews:
         self._store = store
         self._faults = faults
         self._sign_in = SignIn(store, authority)
-        self._states = States(store.secret("sync state key"))
+        states = States(store.secret("sync state key"))
+        self._handlers: dict[str, Callable[[Call], Element]] = {
+            **_OPERATIONS,
+            **_BULK,
+            "SyncFolderHierarchy": partial(sync_folder_hierarchy, states=states),
+            "SyncFolderItems": partial(sync_folder_items, states=states),
+        }
 
     def caller(self, request: Request) -> ServerCaller | Response:
         """Who calls, or the answer that says how to sign in."""
@@ -101,20 +108,19 @@ class Ews:
         return _response(list(_with_enclosed(content, call)))
 
     def _called(self, call: Call) -> Element:
-        match call.name:
-            case "SyncFolderHierarchy":
-                return sync_folder_hierarchy(call, self._states)
-            case "SyncFolderItems":
-                return sync_folder_items(call, self._states)
-        handlers = dict(_OPERATIONS)
-        if self._store.has_bulk_transfer(call.directory):
-            handlers |= _BULK
-        if call.name not in handlers:
+        handler = self._handlers.get(call.name)
+        if call.name in _BULK and not self._store.has_bulk_transfer(call.directory):
+            handler = None
+        if handler is None:
             raise SoapFault("ErrorInvalidOperation", f"The operation {call.name} is not known.")
         try:
-            return handlers[call.name](call)
+            return handler(call)
         except SoapFault:
             raise
+        except (IndexError, ValueError) as error:
+            # Requests are not checked against the schema: what it forbids comes apart in here.
+            message = f"The request failed schema validation: {error}"
+            raise SoapFault("ErrorSchemaValidation", message) from error
         except EwsError as error:
             # The request as a whole names what is not there, such as the folder to save into.
             return single_error(call, error)

@@ -3,6 +3,7 @@
 import pytest
 import xmlschema
 
+from sandbox.ews.ids import write_id
 from sandbox.registration import ALL_ROLES
 from tests.sandbox.conftest import client_for, sign_in
 from tests.sandbox.ews import (
@@ -87,6 +88,16 @@ def test_a_state_goes_on_where_it_stopped(server: Server):
     assert codes(server.call(sync(state="made up"))) == ["ErrorInvalidSyncStateData"]
 
 
+def test_a_state_is_good_for_its_folder_until_states_expire(server: Server):
+    state = state_of(server.call(sync()))
+    drafts = '<t:DistinguishedFolderId Id="drafts"/>'
+    assert codes(server.call(sync(drafts, state))) == ["ErrorInvalidSyncStateData"]
+    directory = server.sandbox.store.user(server.address).directory
+    server.sandbox.store.expire_delta_tokens(directory)
+    assert codes(server.call(sync(state=state))) == ["ErrorInvalidSyncStateData"]
+    assert codes(server.call(sync())) == ["NoError"]
+
+
 def test_a_mailbox_in_the_cloud_is_not_on_the_server(server: Server):
     server.sandbox.add_mailbox("ravi@acme.example")
     assert server.fault(get_folder("inbox"), "ravi@acme.example") == "ErrorNonExistentMailbox"
@@ -107,3 +118,35 @@ def test_an_old_server_has_no_bulk_transfer(server: Server):
     server.sandbox.set_bulk_transfer("acme.example", supported=False)
     assert server.fault(export(*found)) == "ErrorInvalidOperation"
     assert codes(server.call(find())) == ["NoError"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<FindItem/>",
+        find().replace("</ItemShape>", '</ItemShape><IndexedPageItemView MaxEntriesReturned="x"/>'),
+        sync().replace(">512<", ">many<"),
+        "<MoveItem><ToFolderId/><ItemIds/></MoveItem>",
+        "<UpdateItem><ItemChanges><t:ItemChange/></ItemChanges></UpdateItem>",
+    ],
+)
+def test_a_request_against_the_schema_is_named_so(server: Server, body: str):
+    server.schema = Schema(read=False)
+    assert server.fault(body) == "ErrorSchemaValidation"
+
+
+def test_too_many_changes_at_once_are_refused(server: Server):
+    server.schema = Schema(read=False)
+    assert codes(server.call(sync(limit=513))) == ["ErrorInvalidPagingMaxRows"]
+
+
+def test_a_folder_to_save_into_that_is_gone_is_one_error(server: Server):
+    folder = server.sandbox.store.folder_at(server.mailbox, "Gone")
+    gone = write_id(server.mailbox, folder.id)
+    server.sandbox.store.remove_folder(server.mailbox, folder.id)
+    body = (
+        f'<CreateItem MessageDisposition="SaveOnly"><SavedItemFolderId><t:FolderId Id="{gone}"/>'
+        "</SavedItemFolderId><Items><t:Message><t:Subject>x</t:Subject></t:Message></Items>"
+        "</CreateItem>"
+    )
+    assert codes(server.call(body)) == ["ErrorFolderNotFound"]

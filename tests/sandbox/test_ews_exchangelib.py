@@ -28,6 +28,7 @@ from exchangelib.autodiscover.protocol import AutodiscoverProtocol
 from exchangelib.errors import (
     ErrorImpersonateUserDenied,
     ErrorNonExistentMailbox,
+    ErrorServerBusy,
     ErrorSyncFolderNotFound,
     UnauthorizedError,
 )
@@ -35,6 +36,7 @@ from exchangelib.folders import Inbox
 from exchangelib.protocol import close_connections
 from exchangelib.services import SyncFolderItems
 
+from sandbox.faults import Fault, Kind
 from sandbox.items import folder_for, from_mail, home_of
 from sandbox.sample_calendar import calendar_of, contacts_of
 from sandbox.sample_files import screenshot_png
@@ -230,6 +232,14 @@ def test_it_asks_autodiscover_where_a_mailbox_is(server: Server):
         unknown = protocol.get_user_settings("nobody@acme.example")
         with pytest.raises(ErrorNonExistentMailbox):
             unknown.raise_errors()
+
+
+def test_it_hears_for_how_long_a_server_is_busy(server: Server):
+    account = account_of(server)
+    server.sandbox.faults.add(Fault(Kind.FAULT, "GetFolder", retry_after=7))
+    with pytest.raises(ErrorServerBusy) as busy:
+        account.inbox.refresh()
+    assert busy.value.back_off == 7
 
 
 def test_it_resolves_names(server: Server):

@@ -12,30 +12,18 @@ from tests.sandbox.ews import (
     Server,
     T,
     codes,
+    distinguished,
     export,
     find,
+    find_folder,
     get_folder,
     get_item,
     ids,
     mail,
     state_of,
     sync,
+    upload,
 )
-
-
-def distinguished(name: str) -> str:
-    return f'<t:DistinguishedFolderId Id="{name}"/>'
-
-
-def find_folder(parent: str, traversal: str = "Shallow") -> str:
-    return (
-        f'<FindFolder Traversal="{traversal}"><FolderShape><t:BaseShape>Default</t:BaseShape>'
-        "<t:AdditionalProperties>"
-        '<t:FieldURI FieldURI="folder:DistinguishedFolderId"/>'
-        '<t:FieldURI FieldURI="folder:ParentFolderId"/>'
-        f"</t:AdditionalProperties></FolderShape><ParentFolderIds>{parent}</ParentFolderIds>"
-        "</FindFolder>"
-    )
 
 
 def sync_folders(parent: str, state: str = "") -> str:
@@ -56,15 +44,6 @@ def folder_named(server: Server, parent: str, name: str) -> str:
         if element.find(f"{T}DisplayName").text == name:
             return f'<t:FolderId Id="{element.find(f"{T}FolderId").get("Id")}"/>'
     raise AssertionError(f"no folder {name}")
-
-
-def upload(folder_id: str, payload: bytes, more: str = 'CreateAction="CreateNew"', item: str = ""):
-    data = base64.b64encode(payload).decode()
-    return (
-        f"<UploadItems><Items><t:Item {more}>"
-        f"{folder_id.replace('t:FolderId', 't:ParentFolderId')}{item}<t:Data>{data}</t:Data>"
-        "</t:Item></Items></UploadItems>"
-    )
 
 
 def test_an_archive_has_folders_of_its_own_under_names_of_its_own(server: Server):
