@@ -19,7 +19,7 @@ from backups.infrastructure.models import Allocation, MailboxKey, Proxy, Reposit
 from backups.jobs.models import Coverage, ExcludedMailbox, GlobalExclusion, Job
 from backups.organizations.models import Mailbox, Organization
 from backups.restores.models import BasketItem, RestoreItem
-from backups.retention.models import CollectionRun, LegalHold
+from backups.retention.models import ClockWatch, CollectionRun, LegalHold
 from backups.sessions.models import Session, SessionLog, Task
 from backups.verifications.models import DamagedItem, DamagedObject, Verification
 
@@ -27,6 +27,7 @@ __all__ = [
     "Allocation",
     "BasketItem",
     "BlobLocation",
+    "ClockWatch",
     "CollectionRun",
     "Coverage",
     "DamagedItem",

@@ -11,6 +11,7 @@ from backups.destruction.due import due_places
 from backups.infrastructure.services import default_proxy
 from backups.jobs.services import start_due_jobs
 from backups.retention import runs as collections
+from backups.retention.clock import note_clock
 from backups.retention.due import due_shares
 from backups.sessions.bell import (
     ring,
@@ -36,6 +37,7 @@ def tick() -> None:
     many finds nothing. A step that fails is logged and leaves the others alone.
     """
     for step in (
+        note_clock,
         default_proxy,
         reap,
         _start_due,

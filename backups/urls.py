@@ -106,6 +106,7 @@ urlpatterns = [
         destruction.operator_certificate_file,
         name="operator-certificate-file",
     ),
+    path("operator/clock/", collections.clock, name="operator-clock"),
     path(
         "operator/allocations/<uuid:allocation_id>/collection/",
         collections.collection,

@@ -16,6 +16,7 @@ from backups.infrastructure.forms import RecoveryForm
 from backups.infrastructure.models import Allocation, Proxy
 from backups.infrastructure.querysets import condition, proxies_of
 from backups.repository import PassphraseTooShort, RepositoryError
+from backups.retention.clock import held_up
 from backups.retention.models import CollectionRun
 from backups.sessions.models import State, Task
 from backups.verifications.querysets import health_of
@@ -96,5 +97,10 @@ def operator_infrastructure(request: PersonRequest) -> HttpResponse:
         for proxy in Proxy.objects.using(OPERATOR).prefetch_related("repositories")
     ]
     collections = CollectionRun.objects.newest().select_related("tenant", "repository")
-    context = {"proxies": proxies, "collections": collections, "nav": "infrastructure"}
+    context = {
+        "proxies": proxies,
+        "collections": collections,
+        "clock": held_up(),
+        "nav": "infrastructure",
+    }
     return render(request, "backups/operator_infrastructure.html", context)

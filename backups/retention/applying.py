@@ -31,6 +31,8 @@ from backups.repository import (
     StoredCommit,
     Vault,
 )
+from backups.retention.clock import is_trusted
+from backups.retention.due import is_due
 from backups.retention.models import LegalHold
 from backups.retention.points import expired
 from backups.sessions.models import Kind, State, Task
@@ -86,7 +88,8 @@ def settle(backup_id: UUID, tenant_id: UUID, vault: Vault) -> list[int]:
             projection.apply(backup, stored, vault)
         _tell_holds(backup, vault)
         gone: list[int] = []
-        if not LegalHold.objects.in_force().filter(mailbox=backup.mailbox_id).exists():
+        is_held = LegalHold.objects.in_force().filter(mailbox=backup.mailbox_id).exists()
+        if not is_held and is_trusted():
             gone = due_to_expire(backup, retention_of(backup))
         if gone:
             _append(backup, vault, CommitKind.EXPIRY, expired=Expired(points=gone))
@@ -118,9 +121,7 @@ def retention_of(backup: MailboxBackup) -> Retention:
 
 
 def _due(repository_id: UUID) -> list[UUID]:
-    due = MailboxBackup.objects.filter(
-        allocation__repository_id=repository_id, retention_due_at__lte=Now()
-    )
+    due = MailboxBackup.objects.filter(is_due(), allocation__repository_id=repository_id)
     return list(due.order_by("retention_due_at").values_list("pk", flat=True)[:AT_ONCE])
 
 

@@ -172,10 +172,9 @@ class _Run:
         has said so: the catalog or the listing may be what is wrong.
         """
         self._needed.close()
-        if lost := self._needed.without_place():
-            raise CollectionAborted(
-                f"{len(lost)} blobs are in no known pack, among them {lost[0].hex()}"
-            )
+        lost, example = self._needed.without_place()
+        if lost:
+            raise CollectionAborted(f"{lost} blobs are in no known pack, among them {example}")
         self._live = self._needed.bytes_in_packs()
         with tenant_scope(self._tenant):
             known = DamagedObject.objects.filter(repository_id=self._repository, healed_at=None)

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from backups.infrastructure.models import Allocation
 from backups.infrastructure.services import repository_of
 from backups.retention import runs
+from backups.retention.clock import say_it_is_right
 from backups.sessions.bell import ring_collect
 from tenants.views.pages import PersonRequest, operator_action
 
@@ -45,6 +46,16 @@ def collection(request: PersonRequest, allocation_id: UUID) -> HttpResponse:
         _request(request, row, may_take_most=wish == ALL_THE_SAME)
     ring_collect(repository_of(row).proxy.queue)
     return redirect("backups:allocation", allocation_id=row.pk)
+
+
+@operator_action
+def clock(request: PersonRequest) -> HttpResponse:
+    """An operator says that the clock which jumped ahead is right."""
+    if say_it_is_right():
+        messages.success(request, "Restore points expire again.")
+    else:
+        messages.error(request, "Nothing is held up.")
+    return redirect("backups:operator-infrastructure")
 
 
 def _request(request: PersonRequest, allocation: Allocation, *, may_take_most: bool) -> None:

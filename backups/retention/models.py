@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from tenants.isolation.tables import (
+    GlobalModel,
     IdentifiedTenantModel,
     TenantForeignKey,
     TenantManager,
@@ -51,6 +52,18 @@ class LegalHold(IdentifiedTenantModel):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class ClockWatch(GlobalModel):
+    """One row: what the database's clock said at the last tick, and whether it jumped."""
+
+    is_only = models.BooleanField(default=True, unique=True)
+    seen_at = models.DateTimeField()
+    came_from = models.DateTimeField(null=True, help_text="What it said before it jumped ahead.")
+    waits_until = models.DateTimeField(null=True, help_text="Nothing expires before that.")
+
+    def __str__(self) -> str:
+        return f"{self.seen_at:%Y-%m-%d %H:%M:%S}"
 
 
 class CollectionRunQuerySet(TenantQuerySet["CollectionRun"]):

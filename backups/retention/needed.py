@@ -50,7 +50,9 @@ _KNOWN: Final = """
 backups_damagedobject d WHERE d.tenant_id = %(tenant)s AND d.repository_id = %(repository)s
 AND d.blob = n.blob AND d.healed_at IS NULL
 """
-_UNKNOWN: Final = f"SELECT n.blob {_WITHOUT_PLACE} AND NOT EXISTS (SELECT FROM {_KNOWN})"  # noqa: S608
+_UNKNOWN: Final = f"""
+SELECT count(*), min(encode(n.blob, 'hex')) {_WITHOUT_PLACE} AND NOT EXISTS (SELECT FROM {_KNOWN})
+"""  # noqa: S608
 _DAMAGED: Final = f"""
 SELECT d.pack, sum(d.length), count(*) FROM (SELECT n.blob {_WITHOUT_PLACE}) n, {_KNOWN}
 GROUP BY d.pack
@@ -102,11 +104,12 @@ class NeededBlobs:
         """Bytes that are needed of each pack in which the blob index knows any."""
         return {pack: int(size) for pack, size, _ in self._by_pack(_LIVE)}
 
-    def without_place(self) -> list[bytes]:
-        """Those that are in no pack that the index knows, and in none known to be damaged."""
+    def without_place(self) -> tuple[int, str]:
+        """How many are in no pack that the index knows, nor in one known to be damaged; and one."""
         with tenant_scope(self._tenant), connections[APP].cursor() as cursor:
             cursor.execute(_UNKNOWN, {"tenant": self._tenant, "repository": self._repository})
-            return [bytes(blob) for (blob,) in cursor.fetchall()]
+            number, example = cursor.fetchone()
+        return number, example or ""
 
     def damaged(self) -> dict[str, tuple[int, int]]:
         """Bytes and number of those that are known to be damaged, by the pack they are in."""

@@ -143,6 +143,7 @@ ADDRESSES = (
     Address("backups:allocation-new", Access.OPERATOR),
     Address("backups:allocation", Access.OPERATOR, ("allocation_id",)),
     Address("backups:allocation-verification", Access.OPERATOR, ("allocation_id",), "POST"),
+    Address("backups:operator-clock", Access.OPERATOR, (), "POST"),
     Address("backups:allocation-collection", Access.OPERATOR, ("allocation_id",), "POST"),
     Address("backups:exclusions", Access.OPERATOR),
     Address("backups:exclusion-remove", Access.OPERATOR, ("exclusion_id",), "POST"),
