@@ -173,13 +173,13 @@ class Mailboxes:
     def delete_item(self, mailbox: str, item: str, *, hard: bool = False) -> None:
         """Soft: it moves to Recoverable Items, under a new id. Hard, or from there: it is gone."""
         old = self.item(mailbox, item)
-        deletions = self.folder(mailbox, "recoverableitemsdeletions")
+        deletions = None if hard else self.folder(mailbox, "recoverableitemsdeletions").id
         with self.database.write() as db:
-            if hard or old.folder == deletions.id:
+            if deletions is None or old.folder == deletions:
                 db.execute("DELETE FROM items WHERE id = ?", (item,))
                 log(db, f"items:{old.folder}", item)
             else:
-                _move_item(db, old, deletions.id)
+                _move_item(db, old, deletions)
 
     def move_item(self, mailbox: str, item: str, folder: str) -> Item:
         """Put an item into another folder (id or well-known name), where it gets a new id."""

@@ -159,6 +159,9 @@ def each(
             raise
         except EwsError as error:
             part = _failed(call, error)
+        except NotFound:
+            # It went between two looks at the store, as it may with a person at work in it.
+            part = _failed(call, EwsError("ErrorItemNotFound"))
         if part is not None:
             found.append(part)
     return messages(f"{call.name}Response", found)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from xml.etree.ElementTree import Element
 
 from sandbox import identifiers
 from sandbox.ews.call import Call, each, parent_of
 from sandbox.ews.errors import EwsError, success_message
 from sandbox.ews.ids import write_change_key, write_id
+from sandbox.ews.restriction import holds
 from sandbox.ews.xml import child, local_name, messages, text_of, types
 from sandbox.records import Conflict, Folder
 
@@ -55,6 +57,7 @@ def get_folder(call: Call) -> Element:
 def find_folder(call: Call) -> Element:
     """The folders under a folder, directly (Shallow) or all the way down (Deep)."""
     deep = call.operation.get("Traversal") == "Deep"
+    restriction = child(call.operation, "Restriction")
 
     def answer(named: Element) -> Element:
         above = call.folder(named)
@@ -64,6 +67,10 @@ def find_folder(call: Call) -> Element:
         found = call.below(above)
         if not deep:
             found = [folder for folder in found if parent_of(folder) == above.id]
+        if restriction is not None:
+            found = [
+                folder for folder in found if holds(restriction, partial(_value, call, folder))
+            ]
         return success_message(call.name, _page(call, found))
 
     return each(call, call.required("ParentFolderIds"), answer)
@@ -151,6 +158,14 @@ def _shape(call: Call) -> frozenset[str]:
     more = child(shape, "AdditionalProperties")
     fields = [] if more is None else [one.get("FieldURI", "") for one in more]
     return wanted | {field.rpartition(":")[2] for field in fields}
+
+
+def _value(call: Call, folder: Folder, path: Element) -> str | None:
+    wanted = path.get("FieldURI", "").rpartition(":")[2]
+    for name, value_of in _PROPERTIES:
+        if name == wanted:
+            return value_of(call, folder)
+    raise EwsError("ErrorUnsupportedPathForQuery", f"{wanted} can't be searched for.")
 
 
 def _page(call: Call, found: list[Folder]) -> Element:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from xml.etree.ElementTree import Element
 
 from backups.streams import MailError, StreamError
 from sandbox.ews.call import Call, each
 from sandbox.ews.errors import EwsError, success_message
 from sandbox.ews.facts import Facts
-from sandbox.ews.restriction import holds, wanted_message_ids
+from sandbox.ews.restriction import holds, item_value, ordered, wanted_message_ids
 from sandbox.ews.shapes import read_shape
 from sandbox.ews.xml import child, messages, types
 from sandbox.faults import MIME_KINDS, Kind
@@ -37,7 +38,7 @@ def get_item(call: Call) -> Element:
 
 
 def find_item(call: Call) -> Element:
-    """A page of the items of a folder, oldest in the store first."""
+    """A page of the items of a folder, oldest in the store first unless an order is asked for."""
     shape = read_shape(call.required("ItemShape"), listing=True)
     restriction = child(call.operation, "Restriction")
     view = child(call.operation, "IndexedPageItemView")
@@ -47,6 +48,7 @@ def find_item(call: Call) -> Element:
 
     def answer(named: Element) -> Element:
         found = _found(call, call.folder(named).id, restriction)
+        found = ordered(found, child(call.operation, "SortOrder"))
         shown = found[start : start + size]
         reached = start + len(shown)
         paging = {} if view is None else {"IndexedPagingOffset": str(reached)}
@@ -73,4 +75,4 @@ def _found(call: Call, folder: str, restriction: Element | None) -> list[Facts]:
     found = [Facts(call.store, item) for item in items]
     if restriction is None:
         return found
-    return [facts for facts in found if holds(restriction, facts)]
+    return [facts for facts in found if holds(restriction, partial(item_value, facts))]

@@ -1,4 +1,7 @@
-"""Restrictions of FindItem: comparisons of properties with constants, put together by logic."""
+"""Restrictions and sort orders of FindItem and FindFolder.
+
+A restriction compares properties with constants, put together by logic.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,25 @@ _COMPARED: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-def holds(condition: Element, facts: Facts) -> bool:
-    """Whether an item meets a condition. Raises EwsError for one that is not understood."""
+ValueOf = Callable[[Element], str | None]
+"""The text of the property that a path names, None without it."""
+
+
+def holds(condition: Element, value_of: ValueOf) -> bool:
+    """Whether what has these values meets a condition.
+
+    Raises EwsError for a condition that is not understood.
+    """
     name = local_name(condition)
     if name == "Restriction":
-        return all(holds(one, facts) for one in condition)
+        return all(holds(one, value_of) for one in condition)
     if name == "And":
-        return all(holds(one, facts) for one in condition)
+        return all(holds(one, value_of) for one in condition)
     if name == "Or":
-        return any(holds(one, facts) for one in condition)
+        return any(holds(one, value_of) for one in condition)
     if name == "Not":
-        return not any(holds(one, facts) for one in condition)
-    value = _value(condition[0], facts)
+        return not any(holds(one, value_of) for one in condition)
+    value = value_of(condition[0])
     if name == "Exists":
         return value is not None
     if name == "Contains":
@@ -71,8 +81,30 @@ def _is_message_id(path: Element) -> bool:
     return path.get("FieldURI") == "message:InternetMessageId"
 
 
-def _value(path: Element, facts: Facts) -> str | None:
-    """The text of a property: times compare as text, being ISO 8601 in UTC."""
+def ordered(found: list[Facts], order: Element | None) -> list[Facts]:
+    """The items in a SortOrder; what lacks the property comes first."""
+    for field in reversed(order if order is not None else []):
+        path = field[0]
+        found = sorted(
+            found,
+            key=lambda facts, path=path: _key(item_value(facts, path)),  # type: ignore[misc]
+            reverse=field.get("Order") == "Descending",
+        )
+    return found
+
+
+def _key(value: str | None) -> tuple[int, int, str]:
+    """Numbers by their size, texts without regard to case."""
+    if value is None:
+        return 0, 0, ""
+    return (1, int(value), "") if value.isdecimal() else (2, 0, value.casefold())
+
+
+def item_value(facts: Facts, path: Element) -> str | None:
+    """The text of an item's property: times compare as text, being ISO 8601 in UTC.
+
+    Raises EwsError for a property that is not known.
+    """
     if local_name(path) == "ExtendedFieldURI":
         # The message id stands in a column: thousands of items are compared without their streams.
         if _is_message_id(path):

@@ -117,6 +117,8 @@ class Ews:
             return handler(call)
         except SoapFault:
             raise
+        except NotFound:
+            return single_error(call, EwsError("ErrorItemNotFound"))
         except (IndexError, ValueError) as error:
             # Requests are not checked against the schema: what it forbids comes apart in here.
             message = f"The request failed schema validation: {error}"

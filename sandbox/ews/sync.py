@@ -12,7 +12,7 @@ from sandbox.ews.facts import Facts, item_id
 from sandbox.ews.folders import folder_element
 from sandbox.ews.ids import write_id
 from sandbox.ews.shapes import Shape, read_shape
-from sandbox.ews.xml import child, messages, text_of, types
+from sandbox.ews.xml import child, local_name, messages, text_of, types
 from sandbox.faults import Kind
 from sandbox.records import Change, Folder
 from sandbox.sealing import Sealed
@@ -87,6 +87,8 @@ def sync_folder_hierarchy(call: Call, states: States) -> Element:
 def sync_folder_items(call: Call, states: States) -> Element:
     """At most 512 changes of one folder."""
     shape = read_shape(call.required("ItemShape"), listing=True)
+    named = child(call.operation, "Ignore")
+    ignored = set() if named is None else {one.get("Id", "") for one in named}
     limit = int(text_of(call.operation, "MaxChangesReturned", "0"))
     if not 0 < limit <= MAX_CHANGES:
         raise EwsError("ErrorInvalidPagingMaxRows", f"MaxChangesReturned is 1 to {MAX_CHANGES}.")
@@ -98,6 +100,7 @@ def sync_folder_items(call: Call, states: States) -> Element:
             changes, reached, more = _first_items(call, state, folder, shape, limit)
         else:
             changes, reached, more = _item_changes(call, state, folder, shape, limit)
+        changes = [change for change in changes if _id_of(change) not in ignored]
         return success_message(
             call.name,
             messages("SyncState", states.write(reached)),
@@ -106,6 +109,10 @@ def sync_folder_items(call: Call, states: States) -> Element:
         )
 
     return each(call, _one(call), answer)
+
+
+def _id_of(change: Element) -> str:
+    return next((one.get("Id", "") for one in change.iter() if local_name(one) == "ItemId"), "")
 
 
 def _folder_to_sync(call: Call, named: Element) -> Folder:

@@ -80,12 +80,14 @@ def update_item(call: Call) -> Element:
 
 
 def delete_item(call: Call) -> Element:
-    """Hard: gone. Soft: to Recoverable Items. Else to Deleted Items."""
+    """Hard: gone. Soft: to Recoverable Items. Else to Deleted Items. Public folders: gone."""
     kind = call.operation.get("DeleteType", "")
 
     def answer(named: Element) -> Element:
         item = call.item(named)
-        if kind == "MoveToDeletedItems":
+        if call.is_public(item.mailbox):
+            call.store.delete_item(item.mailbox, item.id, hard=True)
+        elif kind == "MoveToDeletedItems":
             call.store.move_item(item.mailbox, item.id, "deleteditems")
         else:
             call.store.delete_item(item.mailbox, item.id, hard=kind == "HardDelete")

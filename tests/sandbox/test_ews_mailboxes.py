@@ -219,3 +219,49 @@ def key_of(server: Server, name: str) -> str:
 
 def inbox_id(server: Server) -> str:
     return server.sandbox.store.folder(server.mailbox, "inbox").id
+
+
+def test_items_come_in_the_order_that_is_asked_for(server: Server):
+    for number in (2, 3, 1):
+        server.add_mail(number)
+    order = (
+        '<SortOrder><t:FieldOrder Order="{}"><t:FieldURI FieldURI="item:Subject"/></t:FieldOrder>'
+        "</SortOrder><ParentFolderIds>"
+    )
+    shape = '</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="item:Subject"/>'
+    for direction, wanted in (("Ascending", "123"), ("Descending", "321")):
+        body = find().replace("<ParentFolderIds>", order.format(direction))
+        body = body.replace("</t:BaseShape>", f"{shape}</t:AdditionalProperties>")
+        subjects = [one.text for one in server.call(body).iter(f"{T}Subject")]
+        assert subjects == [f"Mail {number}" for number in wanted]
+
+
+def test_a_folder_is_found_by_its_name(server: Server):
+    condition = (
+        '<Restriction><t:IsEqualTo><t:FieldURI FieldURI="folder:DisplayName"/>'
+        '<t:FieldURIOrConstant><t:Constant Value="Drafts"/></t:FieldURIOrConstant></t:IsEqualTo>'
+        "</Restriction><ParentFolderIds>"
+    )
+    body = find_folder(distinguished("msgfolderroot")).replace("<ParentFolderIds>", condition)
+    assert names(server.call(body)) == ["Drafts"]
+
+
+def test_changes_of_items_to_ignore_are_left_out(server: Server):
+    for number in range(3):
+        server.add_mail(number)
+    first, *others = ids(server.call(sync()))
+    ignore = f'<Ignore><t:ItemId Id="{first}"/></Ignore><MaxChangesReturned>'
+    assert ids(server.call(sync().replace("<MaxChangesReturned>", ignore))) == others
+
+
+def test_what_is_deleted_in_a_public_folder_is_gone(server: Server):
+    server.sandbox.add_public_mail("acme.example", "Sales", mail(1))
+    top = server.call(find_folder(distinguished("publicfoldersroot")))
+    sales = f'<t:FolderId Id="{next(top.iter(f"{T}FolderId")).get("Id")}"/>'
+    (name,) = ids(server.call(find(sales)))
+    body = (
+        f'<DeleteItem DeleteType="MoveToDeletedItems"><ItemIds><t:ItemId Id="{name}"/></ItemIds>'
+        "</DeleteItem>"
+    )
+    assert codes(server.call(body)) == ["NoError"]
+    assert ids(server.call(find(sales))) == []
