@@ -16,6 +16,7 @@ from pathlib import Path
 
 import django
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 VARIABLES = {
     "default": "PORTAL_DATABASE_URL",
@@ -35,6 +36,8 @@ if not IN_WORKER:
 os.environ["PORTAL_ALLOWED_SERVERS"] = "127.0.0.1:*"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 DATA_DIR = Path(os.environ["PORTAL_DATA_DIR"])
+# For long runs by hand: --hypothesis-profile=deep.
+hypothesis_settings.register_profile("deep", max_examples=5_000, stateful_step_count=50)
 # Here, not by an ini option: that would read the settings before the data folder above is set.
 django.setup()
 
