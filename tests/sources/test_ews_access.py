@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from backups.sources import GraphSettings, NotPermitted, Throttled, Unavailable
-from backups.sources.ews import Auth, EwsSettings, EwsSource, transport
+from backups.sources.ews import Auth, EwsSettings, EwsSource, sessions, transport
 from sandbox.faults import Fault, Kind
 from tests.sources.exchange import Server, folders, listed, payloads_of
 
@@ -80,6 +80,8 @@ def test_the_environment_cannot_add_trust(server: Server, monkeypatch, tmp_path)
     bundle = tmp_path / "roots.pem"
     bundle.write_text(server.settings.trust_pem or "")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(sessions, "is_loopback", lambda url: False)
     with pytest.raises(Unavailable, match="certificate"):
         folders(server.connect(trust_pem=None), server.address)
 
@@ -131,6 +133,7 @@ def test_a_server_that_asks_for_time_is_left_alone_until_it_has_passed(server: S
         folders(source, server.address)
     assert caught.value.retry_after == 25
     assert source.requests == asked
+    assert source.throttled_seconds == 40
 
     assert folders(source, server.another())
     server.now += 25

@@ -6,6 +6,7 @@ from backups.sources.packs import packs
 from backups.streams import StreamError, validate
 from sandbox.faults import Fault, Kind
 from tests.sources.exchange import Server, listed, payloads_of
+from tests.sources.letters import mail
 
 
 def exported(source, server: Server, changes: list[ItemChange]) -> dict:
@@ -143,3 +144,18 @@ def test_nothing_wanted_is_no_request(server: Server):
     source = server.connect()
     assert list(source.export(server.address, [])) == []
     assert source.requests == 0
+
+
+def test_items_of_an_archive_and_recoverable_ones_are_exported_as_any(server: Server):
+    source, sandbox = server.connect(), server.sandbox
+    (deleted,) = server.add_mail()
+    sandbox.store.delete_item(server.mailbox, deleted, hard=False)
+    archive = sandbox.add_archive(server.address)
+    kept = sandbox.add_mail(server.address, "Kept", mail(1, "Long ago"), archive=True)
+
+    inside = listed(source, server.address, "Kept")
+    recoverable = listed(source, server.address, "recoverableitemsdeletions")
+    items = exported(source, server, inside + recoverable)
+
+    assert payloads_of([items[inside[0].id]]) == {sandbox.store.payload(archive, kept.id)}
+    assert items[recoverable[0].id].payload

@@ -30,9 +30,6 @@ class EwsSource:
     mailbox sees them.
     """
 
-    throttled_seconds = 0.0
-    """Nothing is waited for in here: Throttled says how long to leave the mailbox alone."""
-
     def __init__(self, settings: EwsSettings, back_off: BackOff | None = None) -> None:
         self._transport = Transport(settings, back_off)
         self._directory = Directory(settings, self._transport)
@@ -44,6 +41,11 @@ class EwsSource:
     @property
     def requests(self) -> int:
         return self._transport.requests
+
+    @property
+    def throttled_seconds(self) -> float:
+        """Seconds that the server asked for. Nothing waits in here: whoever gets Throttled does."""
+        return self._transport.throttled_seconds
 
     def discover(self) -> Iterator[SourceMailbox]:
         """The addresses of the settings that have a mailbox, and the public folders."""

@@ -93,6 +93,8 @@ class BackOff:
     from ten seconds on to five minutes, with jitter."""
 
     clock: Callable[[], float] = time.monotonic
+    asked: float = 0.0
+    """Seconds that the server asked for so far, of each mailbox once."""
     _until: dict[str, float] = field(default_factory=dict)
     _refusals: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -110,7 +112,10 @@ class BackOff:
                 doubled = _FIRST_BACK_OFF * 2 ** min(times, 6)
                 # Jitter, so that workers that were refused together don't come back together.
                 seconds = min(doubled * random.uniform(0.5, 1.5), _LONGEST_BACK_OFF)  # noqa: S311
-            self._until[address] = max(self._until.get(address, 0.0), self.clock() + seconds)
+            now = self.clock()
+            before = max(self._until.get(address, 0.0), now)
+            self._until[address] = max(before, now + seconds)
+            self.asked += self._until[address] - before
             return seconds
 
     def answered(self, address: str) -> None:
@@ -128,6 +133,10 @@ class Transport:
         self._sessions = Sessions(settings)
         self._back_off = back_off or BackOff()
         self._counting = threading.Lock()
+
+    @property
+    def throttled_seconds(self) -> float:
+        return self._back_off.asked
 
     def close(self) -> None:
         self._sessions.close()
