@@ -203,3 +203,15 @@ def test_a_rare_word_is_found_behind_ten_thousand_newer_mails(cast: Cast) -> Non
     assert found(cast.acme, "needle smaller:50B") == ["needle again"]
     assert found(cast.acme, "needle -again", state="now") == ["needle"]
     assert len(found(cast.acme, "hay")) == 50
+
+
+def test_a_page_that_reaches_behind_ten_thousand_mails_has_no_gap(cast: Cast) -> None:
+    straws = [
+        {"subject": f"straw {n}" if n % 220 == 0 else "hay", "received_at": NOON}
+        for n in range(16_000)
+    ]
+    put(cast.acme, *straws)
+
+    newest = [f"straw {n}" for n in range(15_840, -1, -220)]
+    assert found(cast.acme, "straw") == newest[:50]
+    assert found(cast.acme, "straw -220") == [one for one in newest if one != "straw 220"][:50]
