@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from backups.restores.reading import read_version
 from sandbox.faults import Fault, Kind
 from tenants.isolation.scope import tenant_scope
 from tenants.services import create_person
+from tests.engine.test_crashes import restorable
 from tests.engine.world import JUN, MARA, World
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
@@ -203,6 +205,27 @@ def test_with_all_rows_lost_they_come_back_and_backups_go_on(world: World) -> No
     world.add("Inbox", "after")
     world.run_job()
     world.verify()
+
+
+def test_what_a_writer_notes_while_the_packs_are_read_stays(world: World) -> None:
+    world.run_job()
+    world.add("Inbox", "meanwhile")
+    states: list[str] = []
+
+    def back_up() -> None:
+        states.append(world.run_job().state)
+        connections.close_all()
+
+    def meanwhile(done: int, of: int) -> None:
+        if not states:
+            writer = threading.Thread(target=back_up)
+            writer.start()
+            writer.join(timeout=60)
+
+    rebuild_packs(world.id, meanwhile)
+    assert states == ["success"]
+    world.verify()
+    restorable(world)
 
 
 def test_a_chain_that_begins_at_a_checkpoint_gives_the_same_rows(
