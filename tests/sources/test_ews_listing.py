@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -6,6 +7,7 @@ import time_machine
 from backups.sources import CursorExpired, Gone, GraphSource, ItemChange
 from backups.sources.ews import EwsSource
 from backups.sources.ews import listing as ews_listing
+from sandbox.faults import Fault, Kind
 from tests.sources.conftest import World, everything
 from tests.sources.exchange import Server, folders, listed
 
@@ -50,7 +52,7 @@ def test_a_later_round_tells_new_and_removed_folders(server: Server):
 
     assert [one.name for page in pages for one in page.folders] == ["New"]
     assert {one for page in pages for one in page.removed} == {before["Old"].id}
-    assert [page.complete for page in pages] == [False, True]
+    assert [page.complete for page in pages] == [False, False, True]
 
 
 def test_an_archive_is_a_tree_below_a_folder_of_its_own(server: Server):
@@ -80,6 +82,21 @@ def test_an_archive_that_comes_later_is_found_within_a_day(server: Server):
     assert "archivemsgfolderroot" not in told()
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=25), tick=False):
         assert "archivemsgfolderroot" in told()
+
+
+def test_an_archive_that_goes_is_not_the_mailbox_that_goes(server: Server):
+    source = server.connect()
+    server.sandbox.add_archive(server.address)
+    (*_, last) = source.hierarchy(server.address, None)
+    gone = Fault(Kind.FAULT, "SyncFolderHierarchy", code="ErrorFolderNotFound")
+    server.sandbox.faults.add(replace(gone, after=2))
+    (*_, last) = source.hierarchy(server.address, last.cursor)
+    assert last.complete
+    assert list(source.hierarchy(server.address, last.cursor))
+
+    server.sandbox.faults.add(gone)
+    with pytest.raises(Gone):
+        list(source.hierarchy(server.address, last.cursor))
 
 
 def test_items_are_told_with_class_size_and_date(server: Server):

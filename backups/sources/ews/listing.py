@@ -55,24 +55,30 @@ class Listing:
 
     def folders(self, address: str, cursor: str | None) -> Iterator[FolderPage]:
         """All trees of the mailbox as one, the archive's below a folder of its own."""
-        state = cursors.read("folders", cursor) if cursor is not None else {}
-        looked_at, states = moment(str(state.get("looked", ""))), _texts(state.get("states"))
+        kept = cursors.read("folders", cursor) if cursor is not None else {}
+        looked_at, states = moment(str(kept.get("looked", ""))), _texts(kept.get("states"))
         archive: tuple[SourceFolder, ...] = ()
         if looked_at is None or datetime.now(UTC) - looked_at > _LOOK_AGAIN or not states:
             found = self._roots(address)
             archive = tuple(folder for name, folder in found.items() if name == ARCHIVE)
             looked_at = datetime.now(UTC)
             states = {name: states.get(name, "") for name in found}
-        for number, name in enumerate(sorted(states, key=ROOTS.index), start=1):
-            for changed, removed, sync_state, last in self._sync_tree(address, name, states[name]):
-                states[name] = sync_state
-                yield FolderPage(
-                    archive + changed,
-                    removed,
-                    cursors.write("folders", looked=looked_at.isoformat(), states=states),
-                    complete=last and number == len(states),
-                )
-                archive = ()
+
+        def cursor_now() -> str:
+            return cursors.write("folders", looked=looked_at.isoformat(), states=states)
+
+        for name in sorted(states, key=ROOTS.index):
+            try:
+                for changed, removed, state in self._sync_tree(address, name, states[name]):
+                    states[name] = state
+                    yield FolderPage(archive + changed, removed, cursor_now(), complete=False)
+                    archive = ()
+            except Gone:
+                # An archive that was disabled is no mailbox that is gone.
+                if name == TOP:
+                    raise
+                del states[name]
+        yield FolderPage((), (), cursor_now(), complete=True)
 
     def items(self, address: str, folder: str, cursor: str | None) -> Iterator[ChangePage]:
         """Changes of one folder. A server that silently starts over is found out by an item that
@@ -137,8 +143,8 @@ class Listing:
 
     def _sync_tree(
         self, address: str, root: str, sync_state: str
-    ) -> Iterator[tuple[tuple[SourceFolder, ...], tuple[str, ...], str, bool]]:
-        """(changed, removed, state to go on from, whether it is the last page) of one tree."""
+    ) -> Iterator[tuple[tuple[SourceFolder, ...], tuple[str, ...], str]]:
+        """(changed, removed, state to go on from) for each page of one tree."""
         while True:
             body = (
                 f"<m:SyncFolderHierarchy>{shape('FolderShape', *FOLDER_FIELDS)}"
@@ -153,7 +159,7 @@ class Listing:
                     removed.append(_id(change.find(t("FolderId")), _FOLDERS))
                 elif len(change) and change[0].tag != t("SearchFolder"):
                     changed.append(folder_of(change[0]))
-            yield tuple(changed), tuple(removed), sync_state, last
+            yield tuple(changed), tuple(removed), sync_state
             if last:
                 return
 
