@@ -14,7 +14,7 @@ from backups.catalog.blobs import locator
 from backups.catalog.models import ItemVersion, MailboxBackup
 from backups.engine import backup, group
 from backups.infrastructure.keys import open_vault
-from backups.repository import FolderBackend, NoSpace, decode_references, filling
+from backups.repository import FolderBackend, NoSpace, decode_references, writer
 from backups.repository.blobs import BlobCodec
 from backups.sessions import failures, services, slices
 from backups.sessions.models import Session, State, Task
@@ -218,23 +218,23 @@ def test_a_database_that_fails_after_the_packs_leaves_no_commit_without_them(
     restorable(world)
 
 
-def test_an_error_while_parts_are_placed_loses_none_that_waited(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "name"), [(BlobCodec, "seal"), (writer, "NewPart")], ids=["placed", "taken"]
+)
+def test_an_error_while_parts_are_taken_or_placed_loses_none(
+    world: World, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
 ) -> None:
     """A worker that is out of memory, or told to stop, in the middle of a common pack."""
-    original = BlobCodec.seal
-    failing = [MemoryError()]
+    original = getattr(owner, name)
+    calls = iter(range(1_000))
 
-    def seal(*args: object) -> bytes:
-        if failing:
-            raise failing.pop()
-        return original(*args)  # type: ignore[arg-type]
+    def third_fails(*args: object) -> object:
+        if next(calls) == 2:
+            raise MemoryError
+        return original(*args)
 
-    for limit in ("PAYS", "LONGEST_WAIT"):
-        monkeypatch.setattr(filling, limit, 8_000)
-    monkeypatch.setattr(BlobCodec, "seal", seal)
+    monkeypatch.setattr(owner, name, third_fails)
     session = world.run_job()
-    assert not failing
     assert session.state == State.SUCCESS, world.log(session)
     assert any("MemoryError" in line for line in world.log(session))
     world.verify()
