@@ -15,6 +15,7 @@ from backups.repository import (
     RepositoryError,
     TenantKeys,
     WrongKey,
+    replaced_versions,
     retire,
     write_recovery,
 )
@@ -44,26 +45,45 @@ def wrap_all_by(wrapper: KeyWrapper) -> Iterator[Tenant]:
         yield tenant
 
 
+class RetirementRefused(Exception):
+    """A tenant's old keys are still needed: nothing of this tenant was removed."""
+
+
 def retire_all() -> Iterator[tuple[Tenant, int]]:
     """Remove the versions that newer ones have replaced; gives tenants with how many went.
 
-    Raises WrongKey, before anything of that tenant is removed, when the newest version does not
-    open with the root key in use: then the processes do not run with the new one yet.
+    Raises RetirementRefused, before anything of that tenant is removed, when in the database or in
+    any of the tenant's repositories the newest version does not open with the root key in use
+    (then the processes do not run with the new one yet), or the recovery copy holds another tenant
+    key. Raises RepositoryError when a repository fails while versions go: then call it again.
     """
     for tenant in Tenant.objects.using(OPERATOR).order_by("created_at"):
         with tenant_scope(tenant.pk):
             rows = list(TenantKey.objects.order_by("-version"))
-            if not rows:
-                continue
-            keys = TenantKeys.unwrap(bytes(rows[0].wrapped), root_key(), tenant.pk)
-            TenantKey.objects.filter(version__lt=rows[0].version).delete()
             places = _repositories()
+        if not rows:
+            continue
+        try:
+            keys = TenantKeys.unwrap(bytes(rows[0].wrapped), root_key(), tenant.pk)
+            for repository_id in places:
+                _require_replaced(tenant.pk, repository_id, keys)
+        except RepositoryError as error:
+            raise RetirementRefused(f"{tenant}: {error}") from error
+        with tenant_scope(tenant.pk):
+            TenantKey.objects.filter(version__lt=rows[0].version).delete()
         # After the rows: whoever opens a repository copies the rows that there are.
         gone = len(rows) - 1
         for repository_id in places:
             backend = open_stored(repository_id).backend
             gone += len(retire(backend, tenant.pk, keys, root_key()))
         yield tenant, gone
+
+
+def _require_replaced(tenant_id: UUID, repository_id: UUID, keys: TenantKeys) -> None:
+    with tenant_scope(tenant_id):
+        # An allocation that was made after the keys were wrapped may have no copy yet.
+        open_vault(repository_id)
+    replaced_versions(open_stored(repository_id).backend, tenant_id, keys, root_key())
 
 
 def set_recovery_passphrase(*, passphrase: str, person_id: UUID) -> int:

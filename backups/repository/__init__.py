@@ -47,7 +47,7 @@ from .records import (
 )
 from .recovery import Cost, open_recovery, write_recovery
 from .repository import Repository
-from .rotation import retire, rewrap_tenant_keys, rotate_tenant_key
+from .rotation import replaced_versions, retire, rewrap_tenant_keys, rotate_tenant_key
 from .state import MailboxState
 from .vault import Vault
 from .writer import Locate, Writer, located
@@ -109,6 +109,7 @@ __all__ = [
     "new_key",
     "open_recovery",
     "referenced_ids",
+    "replaced_versions",
     "retire",
     "rewrap_tenant_keys",
     "rotate_tenant_key",

@@ -59,8 +59,22 @@ def rotate_tenant_key(
 def retire(backend: Backend, tenant: UUID, keys: TenantKeys, wrapper: KeyWrapper) -> list[str]:
     """Delete the versions of wrapped keys that newer ones have replaced; gives their names.
 
-    Raises RepositoryError, and deletes nothing, when a newest version does not open with these
-    keys, or the recovery copy holds another tenant key.
+    Raises as ``replaced_versions``, and then deletes nothing.
+    """
+    doomed = replaced_versions(backend, tenant, keys, wrapper)
+    for name in doomed:
+        with contextlib.suppress(NotFound):
+            backend.delete(name)
+    return doomed
+
+
+def replaced_versions(
+    backend: Backend, tenant: UUID, keys: TenantKeys, wrapper: KeyWrapper
+) -> list[str]:
+    """Names of the wrapped keys that newer ones have replaced, once the newest are proven.
+
+    Raises RepositoryError when a newest version does not open with these keys, or the recovery
+    copy holds another tenant key.
     """
     versions = tenant_versions(backend, tenant)
     newest = layout.tenant_key(tenant, versions[0] if versions else 1)
@@ -71,12 +85,9 @@ def retire(backend: Backend, tenant: UUID, keys: TenantKeys, wrapper: KeyWrapper
         *_, inside = read_head(backend.get(name), name)
         if inside != key_id(keys.tenant_key):
             raise RepositoryError(f"{name}: holds another tenant key; write it anew first")
-    doomed = [layout.tenant_key(tenant, version) for version in versions[1:]]
+    replaced = [layout.tenant_key(tenant, version) for version in versions[1:]]
     for mailbox, known in mailbox_versions(backend, tenant).items():
         name = layout.mailbox_key(tenant, mailbox, known[0])
         keys.unwrap_mailbox_key(backend.get(name), tenant, mailbox, name)
-        doomed += [layout.mailbox_key(tenant, mailbox, version) for version in known[1:]]
-    for name in doomed:
-        with contextlib.suppress(NotFound):
-            backend.delete(name)
-    return doomed
+        replaced += [layout.mailbox_key(tenant, mailbox, version) for version in known[1:]]
+    return replaced

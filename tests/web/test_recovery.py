@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -11,8 +12,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from backups.infrastructure.keys import open_vault, root_key, seal_secret, unseal_secret
-from backups.infrastructure.services import open_stored
-from backups.repository import WrongKey, open_recovery
+from backups.infrastructure.services import allocate, create_repository, open_stored
+from backups.repository import Cost, WrongKey, layout, open_recovery, write_recovery
 from tenants.isolation.scope import tenant_scope
 from tenants.models import TenantKey
 from tests.cast import Cast
@@ -84,5 +85,40 @@ def test_every_tenant_is_wrapped_by_a_new_root_key_and_the_old_one_retired(
             assert unseal_secret("row", secret) == "kept"
         escrowed = open_stored(repository).escrowed_vault(cast.acme.id, root_key())
         assert escrowed.keys == keys
+    finally:
+        root_key.cache_clear()
+
+
+def test_nothing_of_a_tenant_is_retired_while_one_repository_has_an_old_recovery_copy(
+    cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two repositories, of which the second alone has a copy with another tenant key."""
+    first = cast.acme.allocation.repository
+    second = create_repository(proxy=first.proxy, name="Second", location=tmp_path / "second")
+    allocate(tenant=cast.acme.tenant, repository=second, name="Acme's second share")
+    new = tmp_path / "new.key"
+    with tenant_scope(cast.acme.id):
+        keys = open_vault(second.pk).keys
+    backend = open_stored(second.pk).backend
+    write_recovery(backend, cast.acme.id, keys.with_new_tenant_key(), WORDS, Cost(64, 1, 1))
+    call_command("rewrap_keys", str(new), stdout=StringIO())
+
+    def copies() -> dict[UUID, list[str]]:
+        prefix = layout.keys_prefix(cast.acme.id)
+        return {r.pk: sorted(open_stored(r.pk).backend.list(prefix)) for r in (first, second)}
+
+    before = copies()
+    monkeypatch.setattr(settings, "ROOT_KEY_FILE", new)
+    root_key.cache_clear()
+    try:
+        with pytest.raises(CommandError, match=r"recovery\.1: .*Nothing of this tenant was remov"):
+            call_command("retire_keys", stdout=StringIO())
+        assert copies() == before
+        with tenant_scope(cast.acme.id):
+            assert [row.version for row in TenantKey.objects.order_by("version")] == [1, 2]
+        write_recovery(backend, cast.acme.id, keys, WORDS, Cost(64, 1, 1))
+        out = StringIO()
+        call_command("retire_keys", stdout=out)
+        assert f"{cast.acme.tenant}: 3 old versions removed" in out.getvalue()
     finally:
         root_key.cache_clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand, CommandError
 
-from backups.infrastructure.custody import retire_all
+from backups.infrastructure.custody import RetirementRefused, retire_all
 from backups.repository import RepositoryError, RootKeyError
 
 
@@ -15,8 +15,10 @@ class Command(BaseCommand):
         try:
             for tenant, gone in retire_all():
                 self.stdout.write(f"{tenant}: {gone} old versions removed")
-        except (RootKeyError, RepositoryError) as error:
+        except (RootKeyError, RetirementRefused) as error:
             raise CommandError(
                 f"{error}. Nothing of this tenant was removed; does this process run with the"
                 " new root key?"
             ) from error
+        except RepositoryError as error:
+            raise CommandError(f"{error}. Some old versions are left: run it again.") from error
