@@ -15,6 +15,7 @@ from backups.organizations.models import Mailbox, Organization
 from backups.organizations.recovered import rejoin
 from backups.organizations.refusal import OrganizationRefused
 from backups.organizations.servers import server_problem
+from backups.organizations.vanishing import retire_missing
 from backups.sources import MailboxSource, SourceError, SourceMailbox
 from backups.sources.graph import GraphSettings, GraphSource, Patience
 from portal.ids import uuid7
@@ -142,7 +143,8 @@ def discover_mailboxes(
 
     Opens transactions of its own: none is held while the organization answers. Raises
     SourceError, noted on the organization; a mailbox is only retired after a whole listing
-    without it, so a listing that breaks off retires nothing.
+    without it, so a listing that breaks off retires nothing. What ``retire_missing`` does not
+    believe is noted on the organization, too.
     """
     with tenant_scope(tenant_id):
         source = source_for(Organization.objects.get(pk=organization_id), patience)
@@ -155,8 +157,8 @@ def discover_mailboxes(
     finally:
         source.close()
     with tenant_scope(tenant_id):
-        _note_mailboxes(organization_id, tenant_id, found)
-        _note_state(organization_id, Organization.State.CONNECTED, "")
+        doubt = _note_mailboxes(organization_id, tenant_id, found)
+        _note_state(organization_id, Organization.State.CONNECTED, doubt)
     return len(found)
 
 
@@ -165,7 +167,7 @@ def note_failure(organization: Organization, reason: str) -> None:
     _note_state(organization.pk, Organization.State.FAILED, reason)
 
 
-def _note_mailboxes(organization_id: UUID, tenant_id: UUID, found: list[SourceMailbox]) -> None:
+def _note_mailboxes(organization_id: UUID, tenant_id: UUID, found: list[SourceMailbox]) -> str:
     rejoin(organization_id, found)
     Mailbox.objects.bulk_create(
         [
@@ -187,7 +189,7 @@ def _note_mailboxes(organization_id: UUID, tenant_id: UUID, found: list[SourceMa
     listed = [mailbox.id for mailbox in found]
     mailboxes = Mailbox.objects.filter(organization_id=organization_id)
     mailboxes.filter(source_id__in=listed).exclude(retired_at=None).update(retired_at=None)
-    mailboxes.present().exclude(source_id__in=listed).update(retired_at=Now())
+    return retire_missing(organization_id, listed)
 
 
 def _note_state(organization_id: UUID, state: str, reason: str) -> None:

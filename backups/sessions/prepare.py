@@ -16,7 +16,7 @@ from backups.catalog.models import MailboxBackup
 from backups.infrastructure.services import repository_of
 from backups.jobs.models import Job
 from backups.jobs.services import cover_organization
-from backups.organizations.models import Mailbox
+from backups.organizations.models import Mailbox, Organization
 from backups.organizations.services import discover_mailboxes
 from backups.repository import RepositoryError
 from backups.sessions.bell import ring
@@ -48,6 +48,7 @@ def prepare_session(session_id: UUID, tenant_id: UUID) -> None:
         try:
             discover_mailboxes(session.organization_id, tenant_id)
             with tenant_scope(tenant_id):
+                _warn_of_doubt(session)
                 queue = _queue_tasks(session_id)
         except DatabaseError:
             # The next tick rings again; there is nowhere to note a failure.
@@ -70,6 +71,15 @@ def _alone(session_id: UUID) -> Iterator[bool]:
     with transaction.atomic(using=OPERATOR), connections[OPERATOR].cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
         yield cursor.fetchone()[0]
+
+
+def _warn_of_doubt(session: Session) -> None:
+    """What was odd about the organization's list of mailboxes, and was not believed."""
+    doubt = Organization.objects.values_list("state_reason", flat=True).get(
+        pk=session.organization_id
+    )
+    if doubt:
+        log_line(session.pk, SessionLog.Level.WARNING, doubt)
 
 
 def _queue_tasks(session_id: UUID) -> str:

@@ -84,8 +84,9 @@ def test_a_token_that_stays_rejected_is_not_permitted_rather_than_gone(
     world: World, source: GraphSource
 ):
     world.sandbox.faults.add(Fault(Kind.STATUS, "folders/delta", 2, status=401))
-    with pytest.raises(NotPermitted):
+    with pytest.raises(NotPermitted, match="sign-in") as caught:
         folders(source, world.mailbox)
+    assert caught.value.permission == ""
 
 
 def test_a_token_that_expires_in_mid_run_is_renewed(

@@ -73,7 +73,10 @@ def lasting_error(problem: Problem, what: str, permission: str, *, cursor: bool)
     """The error for an answer that waiting does not mend."""
     if cursor and (problem.status == 410 or problem.code.lower() in _EXPIRED_CODES):
         return CursorExpired(f"{what}: the server no longer knows where we were ({problem})")
-    if problem.status in (401, 403):
+    if problem.status == 401:
+        # Also after a fresh token: nobody's consent is missing, the credential was taken away.
+        return NotPermitted(f"{what}: the server does not accept the sign-in ({problem})")
+    if problem.status == 403:
         named = _PERMISSION.search(problem.message)
         missing = permission if not named or permission in problem.message else named[0]
         return NotPermitted(f"{what}: not permitted, needs {missing} ({problem})", missing)
