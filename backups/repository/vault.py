@@ -88,6 +88,10 @@ class Vault:
             if (pack := layout.pack_of(key)) is not None:
                 yield pack
 
+    def has_pack(self, pack: str) -> bool:
+        """Whether a pack is there. Raises Unavailable."""
+        return self._backend.exists(layout.pack_key(self.tenant, pack))
+
     def read_pack(self, pack: str) -> StoredPack:
         """What the writer gave the catalog, read from the pack's end. Raises Damaged, NotFound."""
         return self._reader.pack(pack)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from backups.catalog.blobs import locator
+from backups.catalog.blobs import writing_locator
 from backups.engine.backup import Mailbox, MailboxRun
 from backups.engine.exclusions import Exclusions
 from backups.engine.group import CommitGroup
@@ -149,7 +149,7 @@ class _BackupSlice:
         self._heartbeat = heartbeat
         self._deadline = deadline
         self._writer = shared.vault.writer(
-            locator(shared.tenant_id, shared.repository_id, for_writing=True)
+            writing_locator(shared.tenant_id, shared.repository_id, shared.vault.has_pack)
         )
         self._group = CommitGroup(
             tenant_id=shared.tenant_id, repository_id=shared.repository_id, writer=self._writer

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from backups.catalog.blobs import locator
+from backups.catalog.blobs import locator, writing_locator
 from backups.catalog.models import BlobLocation, MailboxBackup, Pack
 from backups.infrastructure.keys import open_vault
 from backups.repository import CommitExists, CommitKind, FolderBackend, RepositoryError, Unavailable
@@ -86,7 +86,8 @@ def test_writers_store_anew_what_is_in_a_doomed_pack(expired: World) -> None:
     with tenant_scope(expired.id):
         blobs = [bytes(row.blob) for row in BlobLocation.objects.filter(pack=gone)]
     assert blobs
-    assert locator(expired.id, expired.repository.pk, for_writing=True)(blobs) == {}
+    found = writing_locator(expired.id, expired.repository.pk, lambda pack: True)(blobs)
+    assert found == {}
     assert len(locator(expired.id, expired.repository.pk)(blobs)) == len(blobs)
 
 

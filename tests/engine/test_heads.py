@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from backups.catalog.blobs import locator
 from backups.catalog.models import MailboxBackup
+from backups.infrastructure.keys import open_vault
 from backups.repository.layout import commit_key
 from backups.sessions.models import Session, State
 from tenants.isolation.scope import tenant_scope
-from tests.engine.world import MARA, World
+from tests.engine.world import JUN, MARA, World
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
 
@@ -108,3 +110,27 @@ def test_a_stale_head_is_rolled_forward(world: World) -> None:
     assert session.state == State.SUCCESS
     assert "Took over commit 2" in messages(world, session)
     world.verify()
+
+
+def test_nothing_new_refers_to_a_pack_that_only_an_old_copy_of_the_database_knows(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = (
+        b"From: mara@acme.example\r\nMessage-ID: <same@acme.example>\r\nSubject: The plan\r\n\r\n"
+        + b"".join(b"Step %d of the plan is as long as the others.\r\n" % n for n in range(200))
+    )
+    world.sandbox.add_mail(MARA, "Inbox", raw)
+    world.run_job()
+    (pack,) = list(Path(world.repository.location).rglob("packs/*/*"))
+    # As after a collection that this database, put back from before it, knows nothing of.
+    pack.unlink()
+    again = world.sandbox.add_mail(JUN, "Inbox", raw)
+    session = world.run_job()
+    assert session.state == State.SUCCESS
+    with tenant_scope(world.id):
+        vault = open_vault(world.repository.pk)
+    item = vault.state(world.mailbox(JUN).pk).items[again.id]
+    where = locator(world.id, world.repository.pk)
+    stored = vault.read_item(item.recipe, item.blobs, item.sha256, where)
+    assert stored == world.sandbox_payloads(JUN)[again.id]
+    assert "is noted in the catalog, and not in the repository" in caplog.text
