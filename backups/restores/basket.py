@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from backups.catalog.models import ItemVersion
 from backups.organizations.models import Mailbox
 from backups.restores.models import BasketItem
-from backups.restores.services import RestoreRefused, restore_items
+from backups.restores.services import GONE, RestoreRefused, hold_backups, restore_items
 from backups.sessions.models import Session
 from tenants.audit.services import record
 from tenants.isolation.scope import APP
@@ -33,16 +33,17 @@ def in_basket(version: ItemVersion, person_id: UUID) -> bool:
 def add_to_basket(*, mailbox: Mailbox, version_ids: Collection[int], person_id: UUID) -> int:
     """Put items of a mailbox aside. Returns how many were not there yet.
 
-    Raises RestoreRefused for nothing, too much, or items that are not this mailbox's.
+    Raises RestoreRefused for nothing, too much, items that are not this mailbox's, and while its
+    backup is being made again.
     """
     wanted = set(version_ids)
     if not wanted:
         raise RestoreRefused("Choose at least one item.")
-    found = ItemVersion.objects.filter(pk__in=wanted, backup__mailbox=mailbox)
-    known = set(found.values_list("pk", flat=True))
-    if known != wanted:
-        raise RestoreRefused("Some of the chosen items are not in the backups of this mailbox.")
     with transaction.atomic(using=APP):
+        hold_backups(wanted)
+        found = ItemVersion.objects.filter(pk__in=wanted, backup__mailbox=mailbox)
+        if found.count() != len(wanted):
+            raise RestoreRefused(GONE)
         mine = BasketItem.objects.filter(person_id=person_id)
         there = set(mine.values_list("version_id", flat=True))
         new = sorted(wanted - there)
@@ -61,16 +62,17 @@ def add_found(*, version_ids: Collection[int], person_id: UUID) -> int:
 
     Raises RestoreRefused as ``add_to_basket`` does.
     """
-    rows = ItemVersion.objects.filter(pk__in=set(version_ids))
-    known = rows.values_list("pk", "backup__mailbox_id")
-    groups: dict[UUID, set[int]] = defaultdict(set)
-    for version_id, mailbox_id in known:
-        groups[mailbox_id].add(version_id)
-    if len(known) != len(set(version_ids)):
-        raise RestoreRefused("Some of the chosen items are not in the backups any more.")
-    if not groups:
+    if not version_ids:
         raise RestoreRefused("Choose at least one item.")
     with transaction.atomic(using=APP):
+        hold_backups(version_ids)
+        rows = ItemVersion.objects.filter(pk__in=set(version_ids))
+        known = rows.values_list("pk", "backup__mailbox_id")
+        groups: dict[UUID, set[int]] = defaultdict(set)
+        for version_id, mailbox_id in known:
+            groups[mailbox_id].add(version_id)
+        if len(known) != len(set(version_ids)):
+            raise RestoreRefused("Some of the chosen items are not in the backups any more.")
         return sum(
             add_to_basket(mailbox=mailbox, version_ids=groups[mailbox.pk], person_id=person_id)
             for mailbox in Mailbox.objects.filter(pk__in=groups)
@@ -110,7 +112,7 @@ def restore_basket(*, target_folder: str = "", reason: str = "", person_id: UUID
                 reason=reason,
                 person_id=person_id,
             )
-            for backup_id, version_ids in groups.items()
+            for backup_id, version_ids in sorted(groups.items())
         ]
         BasketItem.objects.filter(person_id=person_id).delete()
     return sessions

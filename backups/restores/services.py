@@ -6,7 +6,8 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, connections, transaction
+from psycopg.errors import LockNotAvailable
 
 from backups.catalog.models import ItemVersion, MailboxBackup
 from backups.infrastructure.services import repository_of
@@ -20,6 +21,17 @@ from tenants.isolation.scope import APP, require_tenant
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 MAX_ITEMS = 10_000
 """Items in one restore that are chosen one by one."""
+GONE = "Some of the chosen items are not in the backups of this mailbox any more."
+PATIENCE_SECONDS = 10
+"""Whoever holds a backup's row for longer, as a rebuild of its rows does, is not waited for."""
+
+# In the order in which the destruction of a mailbox takes the rows.
+_HOLD_MAILBOXES = """
+SELECT FROM backups_mailbox WHERE id IN (
+    SELECT b.mailbox_id FROM backups_mailboxbackup b
+    JOIN backups_itemversion v ON v.backup_id = b.id WHERE v.id = ANY(%s))
+ORDER BY id FOR KEY SHARE
+"""
 
 
 class RestoreRefused(Exception):
@@ -38,12 +50,15 @@ def restore_items(
 
     ``target_folder`` names a folder below the mailbox's root, which is made when it is absent;
     empty restores each item to the folder it came from. Raises RestoreRefused when nothing, too
-    much or something else than this mailbox's items is asked for, or the mailbox is gone.
+    much or something else than this mailbox's items is asked for, the mailbox is gone, or its
+    backup is being made again.
     """
-    versions = _versions(mailbox, version_ids)
+    _require_count(version_ids)
     if mailbox.retired_at is not None:
         raise RestoreRefused(f"{mailbox} is not in the organization any more.")
     with transaction.atomic(using=APP):
+        hold_backups(version_ids)
+        versions = _versions(mailbox, version_ids)
         session = Session.objects.create(
             kind=Kind.RESTORE,
             organization_id=mailbox.organization_id,
@@ -82,12 +97,37 @@ def restore_items(
     return session
 
 
+def hold_backups(version_ids: Collection[int]) -> None:
+    """Inside a transaction: until it ends nothing of these versions' backups expires.
+
+    What is looked up after this is there when the transaction commits, and what expires later sees
+    the restore that waits. Raises RestoreRefused when others are at a backup for long.
+    """
+    backups = ItemVersion.objects.filter(pk__in=set(version_ids)).order_by()
+    rows = MailboxBackup.objects.filter(pk__in=backups.values("backup")).order_by("pk")
+    try:
+        with transaction.atomic(using=APP), connections[APP].cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_SECONDS}s'")
+            cursor.execute(_HOLD_MAILBOXES, [list(version_ids)])
+            list(rows.select_for_update(of=("self",), no_key=True).values_list("pk"))
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise RestoreRefused(
+            "These backups are just being written. Nothing was begun; try again in a few minutes."
+        ) from error
+
+
+def _require_count(version_ids: Collection[int]) -> None:
+    if not version_ids:
+        raise RestoreRefused("Choose at least one item.")
+    if len(set(version_ids)) > MAX_ITEMS:
+        raise RestoreRefused(f"Choose at most {MAX_ITEMS} items at once.")
+
+
 def _versions(mailbox: Mailbox, version_ids: Collection[int]) -> list[ItemVersion]:
     wanted = set(version_ids)
-    if not wanted:
-        raise RestoreRefused("Choose at least one item.")
-    if len(wanted) > MAX_ITEMS:
-        raise RestoreRefused(f"Choose at most {MAX_ITEMS} items at once.")
     backups = MailboxBackup.objects.filter(mailbox=mailbox)
     found = list(
         ItemVersion.objects.for_lists()
@@ -95,7 +135,7 @@ def _versions(mailbox: Mailbox, version_ids: Collection[int]) -> list[ItemVersio
         .select_related("backup__allocation")
     )
     if len(found) != len(wanted):
-        raise RestoreRefused("Some of the chosen items are not in the backups of this mailbox.")
+        raise RestoreRefused(GONE)
     if len({version.backup_id for version in found}) > 1:
         raise RestoreRefused("Choose items of one repository at a time.")
     # Newest first: what people miss most is what came last.

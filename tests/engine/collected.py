@@ -29,17 +29,23 @@ def gather(world: World) -> Collected:
 
 def expire(world: World, *ages: int) -> None:
     """Say how old Mara's points are, and let those of more than 30 days go."""
+    say_how_old(world, *ages)
     with tenant_scope(world.id):
         job = Job.objects.get(pk=world.job.pk)
         job.retention = Retention(Mode.POINTS, 30)
         job.save()
         backup = MailboxBackup.objects.get(mailbox__address=MARA)
-        points = RestorePoint.objects.filter(backup=backup).order_by("sequence")
+        vault = open_vault(world.repository.pk)
+    applying.settle(backup.pk, world.id, vault)
+
+
+def say_how_old(world: World, *ages: int) -> None:
+    """In days, each of Mara's points, the oldest first."""
+    with tenant_scope(world.id):
+        points = RestorePoint.objects.filter(backup__mailbox__address=MARA).order_by("sequence")
         for point, age in zip(points, ages, strict=True):
             point.taken_at = timezone.now() - timedelta(days=age)
             point.save()
-        vault = open_vault(world.repository.pk)
-    applying.settle(backup.pk, world.id, vault)
 
 
 def mail_of_a_day(world: World, *, remove: str = "") -> str:
