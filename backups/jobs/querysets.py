@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, F, IntegerField, OuterRef, Subquery, Value
+from django.db.models import Count, F, IntegerField, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from tenants.isolation.tables import TenantQuerySet
@@ -11,11 +11,17 @@ from tenants.isolation.tables import TenantQuerySet
 if TYPE_CHECKING:
     from backups.jobs.models import Job
 
+FURTHEST = timedelta(days=8)
+
 
 class JobQuerySet(TenantQuerySet["Job"]):
     def due(self, now: datetime) -> JobQuerySet:
-        """Enabled jobs whose time has come, the longest waiting first."""
-        return self.filter(enabled=True, next_run_at__lte=now).order_by("next_run_at")
+        """Enabled jobs whose time has come, the longest waiting first.
+
+        Also those put off further than any schedule does, by a clock that was ahead.
+        """
+        come = Q(next_run_at__lte=now) | Q(next_run_at__gt=now + FURTHEST)
+        return self.filter(come, enabled=True).order_by("next_run_at")
 
     def with_last_session(self) -> JobQuerySet:
         """Adds ``last_session_id``, ``last_state``, ``last_started_at``, ``last_ended_at``."""

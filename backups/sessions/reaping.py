@@ -16,7 +16,7 @@ from django.db import connections, transaction
 from django.db.models.functions import Now
 
 from backups.sessions.models import SessionLog, State, Task
-from backups.sessions.services import close_when_done, log
+from backups.sessions.services import close_when_done, lease_seconds, log
 from tenants.isolation.scope import OPERATOR, tenant_scope
 
 MAX_DEATHS = 10
@@ -32,6 +32,17 @@ WHERE id IN (SELECT id FROM backups_task WHERE state = 'running' AND {} FOR UPDA
 RETURNING id, tenant_id, queue
 """
 
+# What lies further ahead than anybody puts it was written while the database's clock was ahead.
+# A lease is cut to a whole one, not ended: whoever lives extends it in time.
+_PUT_RIGHT = (
+    "UPDATE backups_task SET lease_until = now() + make_interval(secs => %(lease)s)"
+    " WHERE state = 'running' AND lease_until > now() + 2 * make_interval(secs => %(lease)s)",
+    "UPDATE backups_task SET not_before = now()"
+    " WHERE state = 'queued' AND not_before > now() + interval '2 days'",
+    "UPDATE backups_session SET prepare_after = now()"
+    " WHERE state = 'queued' AND prepare_after > now() + interval '2 days'",
+)
+
 
 def own_name() -> str:
     """Who holds a lease: host, process and thread, so that others can tell whether it lives."""
@@ -40,6 +51,9 @@ def own_name() -> str:
 
 def reap() -> set[str]:
     """The tick: give back the tasks whose lease ran out. Returns the queues with work again."""
+    with transaction.atomic(using=OPERATOR), connections[OPERATOR].cursor() as cursor:
+        for statement in _PUT_RIGHT:
+            cursor.execute(statement, {"lease": lease_seconds()})
     return _give_back("lease_until < now()", [])
 
 

@@ -38,7 +38,12 @@ LOOK_AT_DAMAGE = timedelta(days=1)
 """What is known to be damaged is looked at this often, until it is healed."""
 
 # The first that waits, or whose worker stopped reporting. A proxy in maintenance claims nothing.
-_CLAIM = """
+# A time that lies too far ahead was written by a clock that has been put right since.
+_READY = """
+(w.state = 'queued' AND (w.not_before <= now() OR w.not_before > now() + interval '1 day')
+OR w.state = 'running' AND (w.lease_until < now() OR w.lease_until > now() + interval '1 day'))
+"""
+_CLAIM = f"""
 UPDATE backups_verification v
 SET failures = v.failures + (v.state = 'running')::int, state = 'running',
     attempt = v.attempt + 1, lease_owner = %(owner)s,
@@ -49,19 +54,16 @@ WHERE v.id = (
     JOIN backups_allocation a ON a.id = w.allocation_id
     JOIN backups_repository r ON r.id = a.repository_id
     JOIN backups_proxy p ON p.id = r.proxy_id
-    WHERE 'proxy_' || right(p.id::text, 12) = %(queue)s AND p.state <> 'maintenance'
-      AND (w.state = 'queued' AND w.not_before <= now()
-        OR w.state = 'running' AND w.lease_until < now())
+    WHERE 'proxy_' || right(p.id::text, 12) = %(queue)s AND p.state <> 'maintenance' AND {_READY}
     ORDER BY w.created_at LIMIT 1 FOR UPDATE OF w SKIP LOCKED)
 RETURNING v.id, v.tenant_id, v.attempt
-"""
-_WAITING = """
+"""  # noqa: S608  (our own text)
+_WAITING = f"""
 SELECT DISTINCT 'proxy_' || right(r.proxy_id::text, 12) FROM backups_verification w
 JOIN backups_allocation a ON a.id = w.allocation_id
 JOIN backups_repository r ON r.id = a.repository_id
-WHERE w.state = 'queued' AND w.not_before <= now()
-   OR w.state = 'running' AND w.lease_until < now()
-"""
+WHERE {_READY}
+"""  # noqa: S608
 
 
 class VerificationOpen(Exception):

@@ -289,6 +289,18 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(backed_up: World) -> N
     services.finish(second, State.SUCCESS)
 
 
+def test_a_claim_of_a_clock_that_was_ahead_does_not_last(backed_up: World) -> None:
+    services.request(allocation=allocation_of(backed_up), level=Level.FULL)
+    first = services.claim(queue=backed_up.queue, owner="dead")
+    assert first is not None
+    with tenant_scope(backed_up.id):
+        Verification.objects.update(lease_until=timezone.now() + timedelta(days=365))
+    assert backed_up.queue in services.queues_with_work()
+    second = services.claim(queue=backed_up.queue, owner="other")
+    assert second is not None
+    assert second.attempt == first.attempt + 1
+
+
 def test_a_storage_that_does_not_answer_is_waited_for_and_is_no_damage(
     backed_up: World,
 ) -> None:
