@@ -3,7 +3,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, F, IntegerField, OuterRef, Q, Subquery, Value
+from django.db.models import (
+    Count,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Coalesce
 
 from tenants.isolation.tables import TenantQuerySet
@@ -11,16 +22,23 @@ from tenants.isolation.tables import TenantQuerySet
 if TYPE_CHECKING:
     from backups.jobs.models import Job
 
-FURTHEST = timedelta(days=8)
+MINUTE = timedelta(minutes=1)
+A_DAYS_SCHEDULE = timedelta(days=3)
+"""Further ahead is no next run of a daily job, nor of an interval beside its own length."""
 
 
 class JobQuerySet(TenantQuerySet["Job"]):
     def due(self, now: datetime) -> JobQuerySet:
         """Enabled jobs whose time has come, the longest waiting first.
 
-        Also those put off further than any schedule does, by a clock that was ahead.
+        Also those put off further than their schedule does, by a clock that was ahead.
         """
-        come = Q(next_run_at__lte=now) | Q(next_run_at__gt=now + FURTHEST)
+        interval = Coalesce(F("interval_minutes"), 0) * Value(MINUTE, output_field=DurationField())
+        furthest = ExpressionWrapper(
+            Value(now + A_DAYS_SCHEDULE) + interval, output_field=DateTimeField()
+        )
+        put_off = Q(next_run_at__gt=now + A_DAYS_SCHEDULE) & Q(next_run_at__gt=furthest)
+        come = Q(next_run_at__lte=now) | put_off
         return self.filter(come, enabled=True).order_by("next_run_at")
 
     def with_last_session(self) -> JobQuerySet:

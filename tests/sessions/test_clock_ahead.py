@@ -92,3 +92,15 @@ def test_a_job_whose_next_run_is_further_than_any_schedule_puts_it_runs(acme: Co
     assert moved is not None
     assert timedelta(0) < moved - now <= timedelta(hours=1)
     assert start_due_jobs(now) == 0
+
+
+def test_a_job_that_runs_once_a_month_is_not_taken_for_one_that_was_put_off(acme: Company) -> None:
+    now, month = timezone.now(), timedelta(days=30)
+    with tenant_scope(acme.tenant_id):
+        Session.objects.update(state=State.SUCCESS, ended_at=now)
+        minutes = month // timedelta(minutes=1)
+        Job.objects.update(schedule="interval", interval_minutes=minutes, next_run_at=now + month)
+    assert start_due_jobs(now) == 0
+    with tenant_scope(acme.tenant_id):
+        Job.objects.update(next_run_at=now + month + timedelta(days=4))
+    assert start_due_jobs(now) == 1
