@@ -17,7 +17,7 @@ from backups.destruction.models import (
 )
 from backups.infrastructure.models import Allocation, MailboxKey, Proxy, Repository
 from backups.jobs.models import Coverage, ExcludedMailbox, GlobalExclusion, Job
-from backups.organizations.models import Mailbox, Organization
+from backups.organizations.models import ExchangeServer, Mailbox, Organization
 from backups.restores.models import BasketItem, RestoreItem
 from backups.retention.models import ClockWatch, CollectionRun, LegalHold
 from backups.sessions.models import Session, SessionLog, Task
@@ -35,6 +35,7 @@ __all__ = [
     "Destruction",
     "DestructionCertificate",
     "DestructionPlace",
+    "ExchangeServer",
     "ExcludedMailbox",
     "Folder",
     "GlobalExclusion",

@@ -34,7 +34,7 @@ from backups.infrastructure.models import Allocation, Repository
 from backups.infrastructure.services import allocate, create_repository, default_proxy
 from backups.jobs.models import Coverage, ExcludedMailbox, Job
 from backups.jobs.services import create_job
-from backups.organizations.models import Mailbox, Organization
+from backups.organizations.models import ExchangeServer, Mailbox, Organization
 from backups.organizations.services import connect_organization
 from backups.restores.models import BasketItem, RestoreItem
 from backups.retention.models import CollectionRun, LegalHold
@@ -172,6 +172,9 @@ def make_company(name: str, slug: str, repository: Repository, mark: str) -> Com
             address=f"mara{mark}@{slug}.example",
             name=f"Mara {mark}".strip(),
             kind="user",
+        )
+        ExchangeServer.objects.create(
+            organization=organization, url="https://mail.example/EWS/", account=f"{slug}{mark}"
         )
         job = create_job(
             name=f"{name} job {mark}".strip(), organization=organization, allocation=allocation

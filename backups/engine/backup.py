@@ -17,6 +17,7 @@ from backups.catalog import projection
 from backups.catalog.heads import require_head
 from backups.catalog.models import Folder, ItemVersion, MailboxBackup
 from backups.catalog.querysets import ItemVersionQuerySet
+from backups.engine import relocation
 from backups.engine.changes import Changes, RetryLedger
 from backups.engine.exclusions import Exclusions, KnownFolder
 from backups.engine.intake import Intake
@@ -79,6 +80,7 @@ class MailboxRun:
         """Items that the source says are in folders never read before."""
         self._started_over = False
         """Whether the source forgot a token: the new one must be kept."""
+        self._former: set[str] = set()  # folders of where the mailbox was before: relocation.py
 
     def steps(self) -> Iterator[None]:
         """Do the run; yields after each export so that the group can commit in between.
@@ -98,7 +100,8 @@ class MailboxRun:
         )
         yield from self._read_hierarchy()
         left_out = self._exclusions.among(self._folders)
-        wanted = [folder_id for folder_id in self._folders if folder_id not in left_out]
+        unread = left_out | self._former
+        wanted = [folder_id for folder_id in self._folders if folder_id not in unread]
         self.progress.expect(sum(self._announced.get(folder_id, 0) for folder_id in wanted))
         for folder_id in wanted:
             try:
@@ -106,6 +109,8 @@ class MailboxRun:
             except Gone:
                 yield from self._look_for(folder_id)
         yield from self._retry_faults(intake, left_out)
+        if self._former:
+            yield from self._settle()
         self.finished = True
 
     def commit(self) -> None:
@@ -156,7 +161,47 @@ class MailboxRun:
             current = Folder.objects.current().filter(backup=backup)
             rows = current.values_list("folder_id", "name", "parent_id", "well_known")
             self._folders = {folder_id: KnownFolder(*known) for folder_id, *known in rows}
+        self._notice_place()
         return backup
+
+    def _notice_place(self) -> None:
+        """Whether the mailbox is where it was; if not, nothing that was known there counts."""
+        place, here = self._cursors.get(relocation.PLACE), self.mailbox.source_id
+        self._former = relocation.folders_in(self._cursors.get(relocation.FORMER))
+        if place == here:
+            return
+        if place is not None:
+            self.progress.note(relocation.NOTE)
+            self._started_over = True
+            self._former = set(self._folders)
+            self._ledger.forget()
+            self.changes.cursors.update(dict.fromkeys(self._cursors))
+            self.changes.cursors[relocation.FORMER] = relocation.cursor_of(self._former)
+            self._cursors = {}
+        self.changes.cursors[relocation.PLACE] = here
+
+    def _settle(self) -> Iterator[None]:
+        """Everything is listed where the mailbox is now: what is there ends at its old place."""
+        with self._scope():
+            current = self._current()
+        pages = relocation.found_again(current, self._former, self.changes.items)
+        while True:
+            with self._scope():
+                found = next(pages, None)
+            if found is None:
+                break
+            for item_id in found:
+                self.changes.remove_item(item_id)
+            self.progress.step()
+            yield
+        with self._scope():
+            held = relocation.holding(current, self._former, self.changes.removed_items)
+        for folder_id in relocation.emptied(self._former, self._folders, held):
+            del self._folders[folder_id]
+            self.changes.remove_folder(folder_id)
+        self._former = set()
+        self.changes.cursors[relocation.FORMER] = None
+        self._started_over = True
 
     def _count(self, commit: Commit) -> None:
         """What a dead worker of this very run stored, and could not count any more."""
@@ -228,6 +273,9 @@ class MailboxRun:
         if self._folders.get(folder.id) != known:
             self.changes.put_folder(folder)
         self._folders[folder.id] = known
+        if folder.id in self._former:
+            self._former.discard(folder.id)
+            self.changes.cursors[relocation.FORMER] = relocation.cursor_of(self._former)
         if _stream(folder.id) not in self._cursors:
             self._announced[folder.id] = folder.items
 

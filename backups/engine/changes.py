@@ -85,6 +85,11 @@ class RetryLedger:
         if known is not None and known.folder_id == folder_id:
             self.resolved(item_id)
 
+    def forget(self) -> None:
+        """What was listed so far has other ids now, and is listed again."""
+        for item_id in list(self.faults):
+            self.resolved(item_id)
+
     def due(self) -> list[FaultRecord]:
         """What this run has not tried yet."""
         return [fault for fault in self.faults.values() if fault.item_id not in self.attempted]

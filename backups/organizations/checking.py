@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from backups.organizations.connections import source_for
+from backups.organizations.discovery import discover_mailboxes, note_failure
 from backups.organizations.models import Organization
-from backups.organizations.services import discover_mailboxes, note_failure, source_for
 from backups.repository import RepositoryError
 from backups.sources import PermissionState, SourceError
 from backups.sources.graph import Patience

@@ -27,12 +27,16 @@ class Organization(IdentifiedTenantModel):
 
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.ONLINE)
-    directory = models.CharField(max_length=100, help_text="Entra tenant id or its domain.")
+    directory = models.CharField(
+        max_length=100, blank=True, help_text="Entra tenant id or its domain."
+    )
     authority = models.URLField(default="https://login.microsoftonline.com")
     graph_url = models.URLField(default="https://graph.microsoft.com")
-    client_id = models.CharField(max_length=100)
-    certificate = models.TextField(help_text="PEM, the public half of the app's credential.")
-    sealed_private_key = models.BinaryField()
+    client_id = models.CharField(max_length=100, blank=True)
+    certificate = models.TextField(
+        blank=True, help_text="PEM, the public half of the app's credential."
+    )
+    sealed_private_key = models.BinaryField(default=bytes)
     trust = models.TextField(
         blank=True, help_text="PEM of the authority to trust, where it is not a public one."
     )
@@ -53,8 +57,52 @@ class Organization(IdentifiedTenantModel):
         return self.name
 
 
+class ExchangeServer(IdentifiedTenantModel):
+    """How to reach the Exchange Server of an organization that has one of its own.
+
+    ``oauth`` signs in with the organization's app registration, the others with the account.
+    """
+
+    class Auth(models.TextChoices):
+        NTLM = "ntlm", "NTLM"
+        BASIC = "basic", "Basic"
+        OAUTH = "oauth", "OAuth, with the app registration"
+
+    organization = TenantForeignKey(Organization, on_delete=models.CASCADE, related_name="servers")
+    url = models.URLField(help_text="The https address of Exchange.asmx.")
+    auth = models.CharField(max_length=8, choices=Auth, default=Auth.NTLM)
+    account = models.CharField(max_length=320, blank=True)
+    sealed_password = models.BinaryField(default=bytes)
+    impersonation = models.BooleanField(default=True)
+    trust = models.TextField(
+        blank=True, help_text="PEM of the authority to trust, where it is not a public one."
+    )
+    proxy_url = models.URLField(blank=True, help_text="The web proxy in front of the server.")
+    addresses = models.TextField(blank=True, help_text="Mailboxes to look for, one a line.")
+    public_folders_through = models.CharField(
+        max_length=320, blank=True, help_text="Address of a mailbox that sees the public folders."
+    )
+
+    objects = TenantManager()
+
+    class Meta(IdentifiedTenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization"], name="one_server_per_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+
 class Mailbox(IdentifiedTenantModel):
-    """A mailbox as the organization's directory lists it; kept when it vanishes (retired)."""
+    """A mailbox as the organization's directory lists it; kept when it vanishes (retired).
+
+    One that moves between the cloud and the organization's own server keeps its row.
+    """
+
+    class System(models.TextChoices):
+        ONLINE = "online", "Exchange Online"
+        SERVER = "server", "Exchange Server"
 
     organization = TenantForeignKey(
         Organization, on_delete=models.CASCADE, related_name="mailboxes"
@@ -63,6 +111,7 @@ class Mailbox(IdentifiedTenantModel):
     address = models.CharField(max_length=320)
     name = models.CharField(max_length=300)
     kind = models.CharField(max_length=20)
+    system = models.CharField(max_length=8, choices=System, default=System.ONLINE)
     seen_at = models.DateTimeField(db_default=Now())
     retired_at = models.DateTimeField(null=True)
 

@@ -16,14 +16,14 @@ FEW = 5
 """Fewer than this may go at once, as long as any mailbox is left."""
 
 
-def retire_missing(organization_id: UUID, listed: Collection[str]) -> str:
-    """Retire the mailboxes whose source id a whole listing leaves out.
+def retire_missing(organization_id: UUID, system: str, listed: Collection[str]) -> str:
+    """Retire a system's mailboxes whose source id a whole listing of it leaves out.
 
     A listing that is empty, or lacks more than half and at least ``FEW`` of the mailboxes, looks
     like a directory that shows itself in part: a right that was narrowed, a wrong tenant. It
     retires only what has been missing for ``GRACE``. Returns what to tell people then, "" else.
     """
-    present = Mailbox.objects.present().filter(organization_id=organization_id)
+    present = Mailbox.objects.present().filter(organization_id=organization_id, system=system)
     missing = present.exclude(source_id__in=listed)
     gone, known = missing.count(), present.count()
     suspicious = gone > 0 and (not listed or (gone >= FEW and gone * 2 > known))

@@ -15,8 +15,8 @@ from backups.catalog.models import MailboxBackup
 from backups.infrastructure.services import repository_of
 from backups.jobs.models import Job
 from backups.jobs.services import cover_organization
+from backups.organizations.discovery import discover_mailboxes
 from backups.organizations.models import Mailbox, Organization
-from backups.organizations.services import discover_mailboxes
 from backups.repository import RepositoryError
 from backups.sessions.bell import ring
 from backups.sessions.failures import TRIES, ending_of, job_state_without

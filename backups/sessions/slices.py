@@ -19,7 +19,7 @@ from backups.engine.group import CommitGroup
 from backups.infrastructure.keys import open_vault, save_mailbox_key
 from backups.infrastructure.services import measure_allocation
 from backups.jobs.exclusions import excluded_folders
-from backups.organizations.services import source_for
+from backups.organizations.connections import source_for
 from backups.repository import RepositoryError, Vault, WriterFailed
 from backups.sessions import services
 from backups.sessions.bell import ring

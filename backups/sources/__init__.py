@@ -12,6 +12,7 @@ from backups.sources.errors import (
     Unavailable,
 )
 from backups.sources.graph import GraphSettings, GraphSource
+from backups.sources.hybrid import HybridSource
 from backups.sources.interface import (
     ChangePage,
     ExportedItem,
@@ -34,6 +35,7 @@ __all__ = [
     "Gone",
     "GraphSettings",
     "GraphSource",
+    "HybridSource",
     "ItemChange",
     "ItemReference",
     "MailboxSource",

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import ssl
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 from urllib.parse import urlsplit
+
+Resolve: TypeAlias = Callable[[str, int], Sequence[str]]
+"""Host and port → the addresses to connect to, tried in this order."""
+
+
+def addresses_of(host: str, port: int) -> list[str]:
+    """All addresses of a host. Raises OSError when it has none."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
 def require_root(**urls: str) -> None:

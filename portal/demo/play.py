@@ -17,8 +17,8 @@ from backups.catalog.models import Folder, ItemVersion, MailboxBackup
 from backups.infrastructure.models import Repository
 from backups.jobs.models import Job
 from backups.jobs.services import JobRefused, start_job
+from backups.organizations.connections import source_for
 from backups.organizations.models import Organization
-from backups.organizations.services import source_for
 from backups.restores.models import RestoreItem
 from backups.restores.services import restore_items
 from backups.sessions.models import Session, SessionLog, State

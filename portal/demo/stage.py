@@ -18,12 +18,9 @@ from backups.infrastructure.services import allocate, create_repository, default
 from backups.jobs.models import Job
 from backups.jobs.retention import Mode, Retention, Unit
 from backups.jobs.services import create_job
+from backups.organizations.discovery import discover_mailboxes
 from backups.organizations.models import Mailbox, Organization
-from backups.organizations.services import (
-    connect_organization,
-    discover_mailboxes,
-    move_organization,
-)
+from backups.organizations.services import connect_organization, move_organization
 from portal.demo import layout
 from portal.processes import free_port
 from sandbox.certificate import trust_pem

@@ -17,9 +17,10 @@ from backups.infrastructure import keys
 from backups.infrastructure.keys import open_vault
 from backups.infrastructure.models import Allocation, Repository
 from backups.jobs.services import create_job
+from backups.organizations.discovery import discover_mailboxes
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.recovered import NAME
-from backups.organizations.services import connect_organization, discover_mailboxes
+from backups.organizations.services import connect_organization
 from backups.repository import FolderBackend, RootKey, destroy_mailbox_key, write_recovery
 from backups.repository.recovery import Cost
 from backups.restores.reading import read_version

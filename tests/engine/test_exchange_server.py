@@ -2,13 +2,15 @@
 
 import pytest
 
-from backups.organizations import services
+from backups.organizations import connections
+from backups.organizations.exchange_server import ServerAccess, set_server
+from backups.organizations.models import Organization
 from backups.restores.models import RestoreItem
-from backups.sessions import slices
 from backups.sessions.models import State
 from backups.sources.ews import BackOff, EwsSettings, EwsSource
 from backups.streams import normalised_digest
 from sandbox.faults import Fault, Kind
+from tenants.isolation.scope import tenant_scope
 from tests.engine.test_restore import items, restore
 from tests.engine.world import JUN, MARA, World, mail
 
@@ -21,20 +23,24 @@ def server(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     for address in (MARA, JUN):
         world.sandbox.move_mailbox(address, to_server=True)
     account = world.sandbox.register_server_account("acme.example")
-    settings = EwsSettings(
+    access = ServerAccess(
         account.ews_url,
         account.user_name,
         account.password,
+        trust=account.trust_pem,
         addresses=(MARA, JUN),
-        trust_pem=account.trust_pem,
     )
+    with tenant_scope(world.id):
+        organization = Organization.objects.get()
+        set_server(organization=organization, access=access)
+        organization.kind = Organization.Kind.ON_PREMISES
+        organization.save()
 
-    def connect(*_: object) -> EwsSource:
+    def patient(settings: EwsSettings) -> EwsSource:
         # Time that a server asks for has always passed.
         return EwsSource(settings, BackOff(clock=iter(range(0, 10**9, 1000)).__next__))
 
-    monkeypatch.setattr(services, "source_for", connect)
-    monkeypatch.setattr(slices, "source_for", connect)
+    monkeypatch.setattr(connections, "EwsSource", patient)
     return world
 
 

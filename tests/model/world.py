@@ -20,7 +20,7 @@ from backups.jobs import services as job_services
 from backups.jobs.models import Job
 from backups.jobs.retention import KEPT_FOREVER, Mode, Retention
 from backups.jobs.services import create_job, start_job
-from backups.organizations import services as organizations
+from backups.organizations import connections, discovery
 from backups.organizations.models import Mailbox, Organization
 from backups.repository import Commit, CommitKind, Vault
 from backups.repository.layout import commit_key
@@ -141,8 +141,8 @@ class ModelWorld:
     def installed(self) -> Iterator[None]:
         """Workers talk to these mailboxes, nobody is rung for, and every commit is noted."""
         with pytest.MonkeyPatch.context() as patch:
-            for room in (organizations, slices):
-                patch.setattr(room, "source_for", self._source_of)
+            for room in (connections, discovery):
+                patch.setattr(room, "systems_for", self._systems_of)
             for room, name in (
                 (slices, "ring"),
                 (prepare, "ring"),
@@ -153,8 +153,10 @@ class ModelWorld:
             patch.setattr(Vault, "write_commit", self._noted())
             yield
 
-    def _source_of(self, organization: Organization, patience: object = None) -> MailSystem:
-        return self.side_of(organization.tenant_id).system
+    def _systems_of(
+        self, organization: Organization, patience: object = None
+    ) -> dict[str, MailSystem]:
+        return {Mailbox.System.ONLINE: self.side_of(organization.tenant_id).system}
 
     def _noted(self) -> Callable[[Vault, Commit], bytes]:
         original = self.write_commit

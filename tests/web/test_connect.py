@@ -14,9 +14,9 @@ from cryptography.x509.oid import NameOID
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from backups.organizations.connections import source_for
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.servers import server_problem
-from backups.organizations.services import source_for
 from sandbox.registration import BACKUP_ROLES
 from sandbox.testing import Sandbox
 from tenants.isolation.scope import tenant_scope

@@ -7,13 +7,11 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from backups.management.lookups import tenant_by_slug
+from backups.organizations.connections import source_for
+from backups.organizations.discovery import discover_mailboxes
 from backups.organizations.models import Organization
 from backups.organizations.refusal import OrganizationRefused
-from backups.organizations.services import (
-    connect_organization,
-    discover_mailboxes,
-    source_for,
-)
+from backups.organizations.services import connect_organization
 from backups.sources import SourceError
 from tenants.isolation.scope import tenant_scope
 

@@ -7,18 +7,23 @@ organizations can't. What is taken from it is how it signs in.
 from __future__ import annotations
 
 import queue
+import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import certifi
 import requests
 from exchangelib.transport import BASIC, NTLM, get_auth_instance  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
 from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.util.connection import create_connection
 
-from backups.sources.addresses import is_loopback, tls_context
+from backups.sources.addresses import Resolve, is_loopback, tls_context
 from backups.sources.ews.settings import Auth, EwsSettings
 from backups.sources.tokens import Tokens
 
@@ -27,13 +32,15 @@ AT_ONCE = 4
 
 
 class _Adapter(HTTPAdapter):
-    """One connection, verified against given roots alone.
+    """One connection, verified against given roots alone, to an address that was resolved for it.
 
     NTLM signs in a connection, so a session must not have two.
     """
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, settings: EwsSettings, context: ssl.SSLContext) -> None:
         self._context = context
+        self._pools = _pools(settings.resolve)
+        self._own_proxy = settings.proxy_url is not None
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True)
 
     def init_poolmanager(
@@ -42,9 +49,12 @@ class _Adapter(HTTPAdapter):
         self.poolmanager = PoolManager(
             connections, maxsize=maxsize, block=block, ssl_context=self._context
         )
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **options: object) -> ProxyManager:
         made: ProxyManager = super().proxy_manager_for(proxy, ssl_context=self._context, **options)
+        if self._own_proxy:
+            made.pool_classes_by_scheme = self._pools
         return made
 
     def build_connection_pool_key_attributes(
@@ -58,6 +68,40 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """The context verifies; requests would add the public roots to it."""
+
+
+def _pools(resolve: Resolve) -> dict[str, type[HTTPConnectionPool]]:
+    """Pools whose connections go to the addresses that ``resolve`` gives, and to no other: a name
+    is not asked for a second time."""
+
+    class Connection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            try:
+                addresses = resolve(self.host, self.port)
+                return _connected(self, addresses)
+            except OSError as error:
+                raise NewConnectionError(self, str(error)) from error
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return {"https": Pool}
+
+
+def _connected(connection: HTTPSConnection, addresses: Sequence[str]) -> socket.socket:
+    """Raises OSError, that of the last address."""
+    failure = OSError("it has no address")
+    for address in addresses:
+        try:
+            return create_connection(
+                (address, connection.port),
+                connection.timeout,
+                source_address=connection.source_address,
+                socket_options=connection.socket_options,
+            )
+        except OSError as error:
+            failure = error
+    raise failure
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -133,7 +177,7 @@ class Sessions:
         session.trust_env = settings.proxy_url is None and not is_loopback(settings.url)
         if settings.proxy_url:
             session.proxies = {"https": settings.proxy_url}
-        session.mount("https://", _Adapter(self._context))
+        session.mount("https://", _Adapter(settings, self._context))
         session.auth = self._auth()
         return session
 

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from backups.sources.addresses import Resolve, addresses_of
 from backups.sources.tokens import SignIn
 
 
@@ -24,7 +25,8 @@ class EwsSettings:
     a service account may read. ``public_folders_through`` is the address of a mailbox that sees
     the public folders to be backed up, "" for none. Without ``impersonation`` the account opens
     only its own mailbox. ``trust_pem`` replaces the public roots, ``proxy_url`` the proxies of the
-    environment.
+    environment. ``resolve`` gives the addresses of a host that is to be connected to, and raises
+    SourceError for one that may not be; proxies of the environment are not asked about.
 
     Raises ValueError for another address than https, and for settings that contradict each other.
     """
@@ -38,6 +40,7 @@ class EwsSettings:
     public_folders_through: str = ""
     impersonation: bool = True
     trust_pem: str | None = None
+    resolve: Resolve = addresses_of
     proxy_url: str | None = None
 
     def __post_init__(self) -> None:

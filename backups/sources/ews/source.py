@@ -86,6 +86,12 @@ class EwsSource:
         self._transport.close()
 
 
+def is_ews_mailbox(mailbox: str) -> bool:
+    """Whether an id is one that EwsSource gives: an SMTP address, which has no colon, or public
+    folders. Graph's ids begin with "MBX:"."""
+    return _is_public(mailbox) or (":" not in mailbox and "@" in mailbox)
+
+
 def _is_public(mailbox: str) -> bool:
     return mailbox.startswith(PUBLIC)
 
