@@ -13,6 +13,7 @@ from backups.catalog.packs import rebuild_blob_index
 from backups.infrastructure.keys import open_vault
 from backups.organizations.models import Mailbox
 from backups.repository import FolderBackend, NoSpace, Vault, layout
+from backups.repository.packs import PackBuilder
 from backups.restores.services import restore_items
 from backups.retention import collection
 from backups.retention.outcome import CollectionAborted
@@ -28,6 +29,7 @@ from tests.engine.collected import (
     packs,
     sound,
 )
+from tests.engine.test_rebuild import contents, forget_everything, rebuild_all
 from tests.engine.world import JUN, World
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
@@ -202,6 +204,65 @@ def test_a_full_disk_keeps_nothing_from_being_deleted(
     assert (first.repacked, second.repacked, second.deleted) == (0, 0, 1)
     assert "nothing is copied: no space left" in second.remarks
     sound(expired, before)
+
+
+def test_a_disk_that_fills_up_between_two_copies_loses_nothing(
+    expired: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first new pack is durable and noted nowhere; nothing of the old ones is let go."""
+    before = everything_reads(expired)
+    monkeypatch.setattr(collection, "WORTH_REPACKING", 2.0)
+    # A new pack for each blob.
+    monkeypatch.setattr(PackBuilder, "has_room_for_copy", lambda *arguments: False)
+    original, puts = FolderBackend.put_immutable, []
+
+    def fills_up(self: FolderBackend, key: str, content: bytes) -> None:
+        puts.append(key)
+        if len(puts) > 1:
+            raise NoSpace("no space left")
+        original(self, key, content)
+
+    there = packs(expired)
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderBackend, "put_immutable", fills_up)
+        done = gather(expired)
+    assert len(puts) == 2
+    assert (done.repacked, done.doomed) == (0, 1), "only what nothing needs"
+    assert "nothing is copied: no space left" in done.remarks
+    (copy,) = packs(expired) - there
+    assert puts[0].endswith(copy)
+    sound(expired, before)
+    monkeypatch.undo()
+    for _ in range(3):
+        gather(expired)
+    assert copy not in packs(expired), "the copy is found as a pack that nothing needs"
+    assert doomed(expired) == set()
+    sound(expired, before)
+
+
+def test_a_listing_that_names_everything_twice_changes_nothing(
+    expired: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, original = everything_reads(expired), FolderBackend.list
+
+    def again(self: FolderBackend, prefix: str) -> Iterator[str]:
+        names = list(original(self, prefix))
+        return iter([*names, *names])
+
+    monkeypatch.setattr(FolderBackend, "list", again)
+    number = len(packs(expired))
+    first, second = gather(expired), gather(expired)
+    assert (first.packs, first.doomed, first.deleted) == (number, 1, 0)
+    assert (second.packs, second.doomed, second.deleted) == (number, 0, 1)
+    known = contents(expired)
+    forget_everything(expired)
+    rebuild_all(expired)
+    rebuilt = contents(expired)
+    for table in ("Folder", "ItemVersion", "SyncCursor", "Pack", "BlobLocation"):
+        assert rebuilt[table] == known[table]
+    sound(expired, before)
+    mail_of_a_day(expired)
+    expired.verify()
 
 
 class TestRebuild:
