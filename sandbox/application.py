@@ -70,7 +70,7 @@ class Application:
                 return self.authority.configuration(request, tenant)
             case ("POST", [tenant, "oauth2", "v2.0", "token"]):
                 return self.authority.token(request, tenant)
-            case (_, ["v1.0", *_]):
+            case (_, ["v1.0" | "beta", *_]):
                 return self._graph.answer(request)
             case ("POST", ["api", "gv1.0", _, "importItem"]):
                 return self._graph.import_item(request)

@@ -107,7 +107,9 @@ def json_response(
 
 
 def error_response(error: HttpError) -> Response:
-    """The error as Graph words it (OData error response)."""
+    """The error as Graph words it (OData error response); a redirect has no body."""
+    if "Location" in error.headers:
+        return Response(error.status, [], error.headers)
     inner = {
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         "request-id": str(uuid.uuid4()),

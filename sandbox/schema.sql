@@ -90,6 +90,12 @@ CREATE TABLE IF NOT EXISTS archives (
     archive TEXT NOT NULL UNIQUE REFERENCES mailboxes (id)
 ) WITHOUT ROWID;
 
+-- Folders of archives whose items an auxiliary mailbox holds (auto-expanding archive).
+CREATE TABLE IF NOT EXISTS auxiliary_folders (
+    folder TEXT PRIMARY KEY REFERENCES folders (id) ON DELETE CASCADE,
+    mailbox TEXT NOT NULL REFERENCES mailboxes (id)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS public_folders (
     directory TEXT PRIMARY KEY REFERENCES directories (id),
     mailbox TEXT NOT NULL UNIQUE REFERENCES mailboxes (id)

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sandbox.archives import Archives
 from sandbox.database import Database
 from sandbox.directories import Directories
 from sandbox.mailboxes import Mailboxes
@@ -17,7 +18,7 @@ from sandbox.records import Change
 from sandbox.servers import Servers
 
 
-class Store(Directories, Mailboxes, Servers):
+class Store(Directories, Mailboxes, Servers, Archives):
     """Safe to use from threads and processes at once. ``path`` is created when missing."""
 
     def __init__(self, path: Path | str) -> None:

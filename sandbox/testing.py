@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.application import Application
+from sandbox.archives import ArchiveProfile
 from sandbox.certificate import server_context, trust_pem
 from sandbox.faults import Faults
 from sandbox.items import from_mail
@@ -117,9 +118,16 @@ class Sandbox:
             self.store.move_mailbox(user.mailbox, to_server=True)
         return user
 
-    def add_archive(self, address: str) -> str:
+    def add_archive(self, address: str, profile: ArchiveProfile = ArchiveProfile.OBSERVED) -> str:
         """The mailbox id of a new archive of somebody; in the cloud or on the server as theirs."""
-        return self.store.add_archive(self.store.user(address))
+        archive = self.store.add_archive(self.store.user(address))
+        self.store.set_archive_profile(archive, profile)
+        return archive
+
+    def expand_archive(self, address: str, folder: str) -> str:
+        """Let an auxiliary mailbox (its id) hold the items of a folder, given by its path."""
+        archive = self.store.archive_of(self.store.user(address).mailbox or "") or ""
+        return self.store.expand_folder(self.store.folder_at(archive, folder))
 
     def add_public_folders(self, domain: str) -> str:
         """The mailbox id of an organization's public folders, on its server."""

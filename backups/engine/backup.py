@@ -8,7 +8,6 @@ ledger; one bad item makes a warning, and blocks nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -21,6 +20,7 @@ from backups.engine import relocation
 from backups.engine.changes import Changes, RetryLedger
 from backups.engine.exclusions import Exclusions, KnownFolder
 from backups.engine.intake import Intake
+from backups.engine.mailbox import Mailbox
 from backups.engine.progress import Progress
 from backups.repository import Commit, CommitKind, StoredCommit, Vault, Writer
 from backups.sources import CursorExpired, Gone, ItemChange, MailboxSource, SourceFolder
@@ -34,17 +34,6 @@ UNKNOWN_SIZE = 4 * 1024 * 1024
 """Taken for the size of an item that is only known by its id, so that a pack stays small."""
 TOKEN_AGE = timedelta(days=1)
 """A run that finds nothing still commits when the stored delta tokens are older than this."""
-
-
-@dataclass(frozen=True)
-class Mailbox:
-    """What identifies the mailbox here and at its source."""
-
-    backup_id: UUID
-    mailbox_id: UUID
-    tenant_id: UUID
-    source_id: str
-    address: str
 
 
 class MailboxRun:
@@ -90,7 +79,7 @@ class MailboxRun:
         """
         self._backup = self._open()
         intake = Intake(
-            mailbox=self.mailbox.source_id,
+            mailbox=self.mailbox.reference,
             source=self.source,
             writer=self.writer,
             changes=self.changes,
@@ -258,12 +247,14 @@ class MailboxRun:
             yield from self._apply_hierarchy(None)
 
     def _apply_hierarchy(self, cursor: str | None) -> Iterator[None]:
-        for page in self.source.hierarchy(self.mailbox.source_id, cursor):
+        for page in self.source.hierarchy(self.mailbox.reference, cursor):
             self.progress.step()
             for folder_id in page.removed:
                 yield from self._remove_folder(folder_id)
             for folder in page.folders:
                 self._put_folder(folder)
+            if page.warning:
+                self.progress.warn(page.warning)
             if page.complete:
                 self.changes.cursors[HIERARCHY] = page.cursor
             yield
@@ -308,7 +299,7 @@ class MailboxRun:
         Raises Gone for the mailbox. Only a folder that a whole new list of folders leaves out
         as well is gone; one that is listed is read by the next run, from where it was.
         """
-        pages = self.source.hierarchy(self.mailbox.source_id, None)
+        pages = self.source.hierarchy(self.mailbox.reference, None)
         if any(folder_id == folder.id for page in pages for folder in page.folders):
             name = self._folders[folder_id].name
             self.progress.warn(f"Folder {name} is listed, but the server did not find it.")
@@ -329,8 +320,10 @@ class MailboxRun:
             yield from self._apply_changes(folder_id, None, intake)
 
     def _apply_changes(self, folder_id: str, cursor: str | None, intake: Intake) -> Iterator[None]:
-        for page in self.source.changes(self.mailbox.source_id, folder_id, cursor):
+        for page in self.source.changes(self.mailbox.reference, folder_id, cursor):
             self.progress.step()
+            if page.warning:
+                self.progress.warn(page.warning)
             # Of one item's entries in a page the last counts.
             latest = {change.id: change for change in page.changes}.values()
             self._remove_items(folder_id, [change.id for change in latest if change.removed])

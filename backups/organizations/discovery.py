@@ -72,12 +72,18 @@ def _listed(systems: Mapping[str, MailboxSource]) -> tuple[Found, dict[str, Sour
 def _note_mailboxes(organization_id: UUID, tenant_id: UUID, found: Found) -> str:
     rejoin(organization_id, [mailbox for listed in found.values() for mailbox in listed])
     waiting = _follow_moves(organization_id, found)
+    mailboxes = Mailbox.objects.filter(organization_id=organization_id)
+    archives = dict(mailboxes.values_list("source_id", "archive_id"))
     Mailbox.objects.bulk_create(
         [
             Mailbox(
                 tenant_id=tenant_id,
                 organization_id=organization_id,
                 source_id=mailbox.id,
+                # That the server says nothing about an archive doesn't mean that it is gone.
+                archive_id=archives.get(mailbox.id, "")
+                if mailbox.archive is None
+                else mailbox.archive,
                 address=mailbox.address,
                 name=mailbox.name,
                 kind=mailbox.kind,
@@ -90,9 +96,8 @@ def _note_mailboxes(organization_id: UUID, tenant_id: UUID, found: Found) -> str
         ],
         update_conflicts=True,
         unique_fields=["organization", "source_id"],
-        update_fields=["address", "name", "kind", "system", "seen_at"],
+        update_fields=["archive_id", "address", "name", "kind", "system", "seen_at"],
     )
-    mailboxes = Mailbox.objects.filter(organization_id=organization_id)
     doubts = []
     for system, each in found.items():
         listed = [mailbox.id for mailbox in each]
@@ -120,7 +125,7 @@ def _follow_moves(organization_id: UUID, found: Found) -> set[str]:
             if row.system == system:
                 continue
             if _has_left(row, listed):
-                own.filter(pk=row.pk).update(source_id=mailbox.id, system=system)
+                own.filter(pk=row.pk).update(source_id=mailbox.id, archive_id="", system=system)
             else:
                 waiting.add(mailbox.id)
     return waiting

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from backups.organizations.querysets import MailboxQuerySet
+from backups.sources import reference_of
 from tenants.isolation.tables import (
     GlobalModel,
     IdentifiedTenantModel,
@@ -108,6 +109,9 @@ class Mailbox(IdentifiedTenantModel):
         Organization, on_delete=models.CASCADE, related_name="mailboxes"
     )
     source_id = models.CharField(max_length=200)
+    archive_id = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="The archive's id at its source."
+    )
     address = models.CharField(max_length=320)
     name = models.CharField(max_length=300)
     kind = models.CharField(max_length=20)
@@ -127,6 +131,11 @@ class Mailbox(IdentifiedTenantModel):
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def reference(self) -> str:
+        """What the source calls the mailbox together with its archive."""
+        return reference_of(self.source_id, self.archive_id)
 
 
 class ApplicationBudget(GlobalModel):

@@ -49,7 +49,7 @@ def restore(claims: Sequence[Claim], deadline: float) -> None:
 def _restore(shared: Bench, task: Task, progress: TaskProgress, deadline: float) -> Ending:
     engine = MailboxRestore(
         source=shared.source,
-        target=task.mailbox.source_id,
+        target=task.mailbox.reference,
         mailbox_id=task.mailbox_id,
         vault=shared.vault,
         locate=locator(shared.tenant_id, shared.repository_id),

@@ -13,9 +13,10 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from backups.catalog.blobs import writing_locator
-from backups.engine.backup import Mailbox, MailboxRun
+from backups.engine.backup import MailboxRun
 from backups.engine.exclusions import Exclusions
 from backups.engine.group import CommitGroup
+from backups.engine.mailbox import Mailbox
 from backups.infrastructure.keys import open_vault, save_mailbox_key
 from backups.infrastructure.services import measure_allocation
 from backups.jobs.exclusions import excluded_folders
@@ -191,6 +192,7 @@ class _BackupSlice:
                 tenant_id=claimed.tenant_id,
                 source_id=task.mailbox.source_id,
                 address=task.mailbox.address,
+                archive_id=task.mailbox.archive_id,
             ),
             run_id=claimed.session_id,
             source=self._shared.source,

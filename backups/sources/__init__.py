@@ -24,6 +24,7 @@ from backups.sources.interface import (
     PermissionState,
     SourceFolder,
     SourceMailbox,
+    reference_of,
 )
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "SourceMailbox",
     "Throttled",
     "Unavailable",
+    "reference_of",
 ]

@@ -15,12 +15,17 @@ Payload: TypeAlias = bytes | mmap
 
 @dataclass(frozen=True, slots=True)
 class SourceMailbox:
-    """``kind``: user, shared, room, equipment, archive, or unknown where the server won't say."""
+    """``kind``: user, shared, room, equipment, public, or unknown where the server won't say.
+
+    ``archive`` is the id of an archive that the source has to be told with the mailbox; "" without
+    one, None where the server won't say.
+    """
 
     id: str
     address: str
     name: str
     kind: str
+    archive: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,14 @@ class SourceFolder:
 @dataclass(frozen=True, slots=True)
 class FolderPage:
     """``removed`` are ids of folders. ``cursor`` goes on after this page; on the last page
-    (``complete``) it is where the next round starts."""
+    (``complete``) it is where the next round starts. ``warning`` says what of the mailbox could
+    not be listed this time; what is known of that stays."""
 
     folders: tuple[SourceFolder, ...]
     removed: tuple[str, ...]
     cursor: str
     complete: bool
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,13 @@ class ItemChange:
 @dataclass(frozen=True, slots=True)
 class ChangePage:
     """``cursor`` goes on after this page; on the last page (``complete``) it is where the next
-    round starts. One item may occur in several pages of a round: the last one counts."""
+    round starts. One item may occur in several pages of a round: the last one counts.
+    ``warning`` as in FolderPage."""
 
     changes: tuple[ItemChange, ...]
     cursor: str
     complete: bool
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +109,16 @@ class PermissionState:
     purpose: str
 
 
+def reference_of(mailbox: str, archive: str) -> str:
+    """What names a mailbox and its archive to a source as one."""
+    return f"{mailbox}+{archive}" if archive else mailbox
+
+
 class MailboxSource(Protocol):
     """One organization's mailbox system. Safe to use from threads.
+
+    ``mailbox`` is what ``reference_of`` makes of a discovered mailbox: an archive's folders and
+    items are part of the same tree.
 
     Every method raises SourceError and nothing else for what the outside does wrong. Cursors are
     opaque text that may name people: keep them encrypted.

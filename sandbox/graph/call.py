@@ -33,6 +33,11 @@ class Call:
     tokens: DeltaTokens
     faults: Faults
 
+    @property
+    def version(self) -> str:
+        """``v1.0`` or ``beta``."""
+        return self.request.segments[0]
+
     def mailbox(self) -> str:
         """The mailbox of the path, when it is of the caller's directory; else HttpError 404."""
         mailbox = self.names["mailbox"]
@@ -75,7 +80,7 @@ def delta(call: Call, collection: Collection) -> Response:
     else:
         entities, state, more = _later_round(call, collection, state)
     token = call.tokens.write(state)
-    body: Entity = {"@odata.context": f"{call.request.base_url}/v1.0/$metadata"}
+    body: Entity = {"@odata.context": f"{call.request.base_url}/{call.version}/$metadata"}
     body["value"] = [
         entity if "@removed" in entity else selected(entity, state.select) for entity in entities
     ]

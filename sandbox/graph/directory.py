@@ -41,8 +41,12 @@ def user(call: Call) -> Response:
 
 
 def exchange_settings(call: Call) -> Response:
-    """The id of the user's mailbox; 404 for a user who has none."""
-    return json_response({"primaryMailboxId": _mailbox_user(call).mailbox})
+    """The id of the user's mailbox, in beta that of the archive too; 404 without a mailbox."""
+    mailbox = _mailbox_user(call).mailbox or ""
+    settings: Entity = {"primaryMailboxId": mailbox}
+    if call.version == "beta":
+        settings["inPlaceArchiveMailboxId"] = call.store.archive_of(mailbox)
+    return json_response(settings)
 
 
 def mailbox_settings(call: Call) -> Response:

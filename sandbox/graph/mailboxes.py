@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backups.streams import StreamError, read_item
+from sandbox.archives import ArchiveProfile
+from sandbox.faults import truncated
 from sandbox.graph.call import Call, Collection, Entity, delta, paged, skipped
 from sandbox.graph.odata import (
     check_select,
     expanded_properties,
+    filtered_moment,
     filtered_property,
     page_size,
     selected,
 )
+from sandbox.graph.places import folder_of, listed_mailbox, writable_mailbox
 from sandbox.http import HttpError, Response, json_response
 from sandbox.records import ROOTS, Folder, Item
 
@@ -39,12 +43,12 @@ _ITEM = (
 
 def folders(call: Call) -> Response:
     size = page_size(call.request)
-    rows = _folder_rows(call, call.mailbox(), skipped(call.request), size + 1)
+    rows = _folder_rows(call, listed_mailbox(call), skipped(call.request), size + 1)
     return paged(call, _FOLDER, rows, size)
 
 
 def folders_delta(call: Call) -> Response:
-    mailbox = call.mailbox()
+    mailbox = listed_mailbox(call)
 
     def rows(after: int, limit: int) -> list[tuple[int, Entity]]:
         return _folder_rows(call, mailbox, after, limit)
@@ -52,13 +56,13 @@ def folders_delta(call: Call) -> Response:
     def present(ids: Sequence[str]) -> Mapping[str, Entity]:
         wanted = set(ids)
         listed = call.store.folders(mailbox)
-        return {folder.id: folder_entity(folder) for folder in listed if folder.id in wanted}
+        return {folder.id: _listed(call, folder) for folder in listed if folder.id in wanted}
 
     return delta(call, Collection(f"folders:{mailbox}", _FOLDER, rows, present))
 
 
 def folder(call: Call) -> Response:
-    entity = folder_entity(_folder(call))
+    entity = _listed(call, folder_of(call))
     return json_response(selected(entity, check_select(call.request, _FOLDER)))
 
 
@@ -68,21 +72,23 @@ def create_folder(call: Call) -> Response:
     name, container_class = body.get("displayName"), body.get("type", "IPF.Note")
     if not isinstance(name, str) or not name.strip() or not isinstance(container_class, str):
         raise HttpError(400, "ErrorInvalidArgument", "A folder needs a displayName.")
-    mailbox = call.mailbox()
+    mailbox = writable_mailbox(call)
     parent = call.names.get("folder", "msgfolderroot")
     created = call.store.add_folder(mailbox, parent, name, container_class)
     return json_response(folder_entity(created), 201)
 
 
 def items(call: Call) -> Response:
-    """A folder's items; ``$filter`` compares the internet message id, nothing else."""
-    target = _folder(call)
-    wanted = filtered_property(call.request)
+    """A folder's items; ``$filter`` compares the internet message id, or when an item changed."""
+    target = folder_of(call)
+    after = filtered_moment(call.request)
+    wanted = None if after else filtered_property(call.request)
     if wanted and wanted[0] != MESSAGE_ID:
         raise HttpError(400, "ErrorInvalidUrlQueryFilter", "Only String 0x1035 can be compared.")
     size = page_size(call.request)
+    message_id = wanted[1] if wanted else None
     found = call.store.items(
-        target.id, skipped(call.request), size + 1, wanted[1] if wanted else None
+        target.id, skipped(call.request), size + 1, message_id, modified_after=after
     )
     properties = expanded_properties(call.request)
     rows = [(item.number, _expanded(call, item, properties)) for item in found]
@@ -90,7 +96,7 @@ def items(call: Call) -> Response:
 
 
 def items_delta(call: Call) -> Response:
-    target = _folder(call)
+    target = folder_of(call)
 
     def rows(after: int, limit: int) -> list[tuple[int, Entity]]:
         return [
@@ -101,12 +107,13 @@ def items_delta(call: Call) -> Response:
         found = call.store.present_items(target.id, ids)
         return {identity: item_entity(item) for identity, item in found.items()}
 
-    return delta(call, Collection(f"items:{target.id}", _ITEM, rows, present))
+    response = delta(call, Collection(f"items:{target.id}", _ITEM, rows, present))
+    broken = call.store.archive_profile(target.mailbox) is ArchiveProfile.OBSERVED
+    return truncated(response) if broken else response
 
 
 def item(call: Call) -> Response:
-    found = call.store.item(call.mailbox(), call.names["item"])
-    _folder(call)
+    found = call.store.item(folder_of(call).mailbox, call.names["item"])
     entity = _expanded(call, found, expanded_properties(call.request))
     select = check_select(call.request, (*_ITEM, "singleValueExtendedProperties"))
     return json_response(selected(entity, select))
@@ -116,8 +123,8 @@ def delete_item(call: Call) -> Response:
     disposal = call.request.query.get("disposaltype", "")
     if disposal not in ("softDelete", "hardDelete"):
         raise HttpError(400, "ErrorInvalidArgument", "disposalType is softDelete or hardDelete.")
-    _folder(call)
-    call.store.delete_item(call.mailbox(), call.names["item"], hard=disposal == "hardDelete")
+    mailbox = folder_of(call).mailbox
+    call.store.delete_item(mailbox, call.names["item"], hard=disposal == "hardDelete")
     return Response(204)
 
 
@@ -145,14 +152,18 @@ def item_entity(item: Item) -> Entity:
     }
 
 
-def _folder(call: Call) -> Folder:
-    return call.store.folder(call.mailbox(), call.names["folder"])
+def _listed(call: Call, folder: Folder) -> Entity:
+    """A folder of an archive has no well-known name."""
+    entity = folder_entity(folder)
+    if call.store.archive_profile(folder.mailbox) is not None:
+        entity["wellKnownName"] = None
+    return entity
 
 
 def _folder_rows(call: Call, mailbox: str, after: int, limit: int) -> list[tuple[int, Entity]]:
     # The roots are born first in a mailbox, so leaving them out shortens a page, never ends it.
     listed = call.store.folders(mailbox, after, limit + len(ROOTS))
-    rows = [(one.number, folder_entity(one)) for one in listed if one.well_known not in ROOTS]
+    rows = [(one.number, _listed(call, one)) for one in listed if one.well_known not in ROOTS]
     return rows[:limit]
 
 

@@ -21,6 +21,9 @@ _PROPERTY_EQUALS = re.compile(
     r" and \1/value eq '((?:[^']|'')*)'\s*\)",
     re.IGNORECASE,
 )
+_MODIFIED_AFTER = re.compile(
+    r"lastModifiedDateTime gt (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,7})?Z)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,12 @@ def filtered_property(request: Request) -> tuple[str, str] | None:
     if not found:
         raise HttpError(400, "ErrorInvalidUrlQueryFilter", "The filter is not supported.")
     return found[2].replace("''", "'"), found[3].replace("''", "'")
+
+
+def filtered_moment(request: Request) -> str | None:
+    """The moment of ``$filter=lastModifiedDateTime gt …``; None for another condition."""
+    found = _MODIFIED_AFTER.fullmatch(request.query.get("$filter", "").strip())
+    return found[1] if found else None
 
 
 def link(request: Request, **options: str) -> str:

@@ -96,7 +96,7 @@ ROUTES = (
 
 
 class Graph:
-    """Answers calls of Graph v1.0. Errors are HttpError."""
+    """Answers calls of Graph v1.0 and beta, which have the same paths. Errors are HttpError."""
 
     def __init__(self, store: Store, authority: Authority, faults: Faults) -> None:
         self._store = store
@@ -105,7 +105,7 @@ class Graph:
         self._tokens = DeltaTokens(store.secret("delta token key"))
 
     def answer(self, request: Request) -> Response:
-        """The answer to a path below ``/v1.0``."""
+        """The answer to a path below ``/v1.0`` or ``/beta``."""
         caller = self._authority.caller(request)
         segments = request.segments[1:]
         for route in ROUTES:

@@ -11,11 +11,13 @@ from urllib.parse import quote
 import pybase64
 
 from backups.streams import StreamError
+from sandbox.archives import ArchiveProfile
 from sandbox.faults import Fault, Kind
 from sandbox.graph.call import Call
+from sandbox.graph.places import exported_item, not_writable
 from sandbox.http import HttpError, Request, Response, json_response
 from sandbox.items import as_imported
-from sandbox.records import Item, NewItem, NotFound
+from sandbox.records import Folder, Item, NewItem, NotFound
 from sandbox.store import Store
 
 MAX_EXPORTED = 20
@@ -60,7 +62,9 @@ def import_item(store: Store, request: Request) -> Response:
     mailbox = _session_mailbox(store, request)
     body = request.json()
     new = _imported(_text(body, "Data"))
-    folder = store.folder(mailbox, _text(body, "FolderId"))
+    folder = store.folder(store.archive_behind(mailbox) or mailbox, _text(body, "FolderId"))
+    _check_place(store, mailbox, folder)
+    mailbox = folder.mailbox
     mode = _text(body, "Mode").lower()
     if mode == "create":
         item = store.add_item(mailbox, folder.id, new)
@@ -69,6 +73,16 @@ def import_item(store: Store, request: Request) -> Response:
     else:
         raise HttpError(400, "ErrorInvalidArgument", "Mode is create or update.")
     return json_response({"itemId": item.id, "changeKey": item.change_key})
+
+
+def _check_place(store: Store, mailbox: str, folder: Folder) -> None:
+    """Refuse what an archive takes nowhere, or in another mailbox than the session's."""
+    if store.archive_profile(mailbox) not in (None, ArchiveProfile.DOCUMENTED):
+        raise not_writable()
+    expected = store.auxiliary_of(folder.id) or folder.mailbox
+    if expected != mailbox:
+        message = f"The item is expected in mailbox {expected}."
+        raise HttpError(409, "ErrorIncorrectMailbox", message)
 
 
 def _imported(data: str) -> NewItem:
@@ -102,10 +116,14 @@ def _text(body: dict[str, object], name: str) -> str:
 def _exported(call: Call, mailbox: str, identity: str) -> list[bytes]:
     """The pieces of one item's answer; none when a fault leaves it out."""
     try:
-        item = call.store.item(mailbox, identity)
+        item = exported_item(call, mailbox, identity)
     except NotFound:
         message = "The specified object was not found in the store."
         return [_failure(identity, "ErrorItemNotFound", message)]
+    if isinstance(item, str):
+        path = f"/{call.version}/admin/exchange/mailboxes/{item}/exportItems"
+        message = f"{call.request.base_url}{path}"
+        return [_failure(identity, "ErrorArchiveFolderMovedPermanently", message)]
     fault = call.faults.strike_item(item.id, item.message_id)
     if fault and fault.kind is Kind.MISSING_ITEM:
         return []

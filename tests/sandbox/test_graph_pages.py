@@ -67,7 +67,7 @@ def test_each_path_asks_for_a_permission(exchange: Exchange, route):
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1.0/nothing", "/v1.0", "/beta/users/delta", "/", "/v1.0/users/u/photo"]
+    "path", ["/v1.0/nothing", "/v1.0", "/beta/planner", "/", "/v1.0/users/u/photo"]
 )
 def test_a_path_that_is_not_served_is_404(exchange: Exchange, path: str):
     assert exchange.client.get(path).status_code == 404

@@ -151,7 +151,8 @@ class ExportReader:
 
     def _item(self, entity: Mapping[str, object]) -> ExportedItem:
         item, change_key = text(entity, "itemId"), text(entity, "changeKey")
-        error = entity.get("error")
+        # Microsoft's page about archives writes it with a capital letter.
+        error = entity.get("error") or entity.get("Error")
         if isinstance(error, Mapping):
             problem = item_error(text(error, "code"), text(error, "message"))
             return ExportedItem(item, change_key, error=problem)

@@ -21,6 +21,7 @@ _PERMISSION = re.compile(
     r"\b(?:Mailbox\w+|Mail|User|Group|Directory|Organization|Calendars|Contacts)"
     r"(?:\.[A-Z]\w+){1,2}\b"
 )
+_MAILBOX = re.compile(r"MBX:[0-9A-Za-z-]+@[0-9A-Za-z-]+")
 _EXPIRED_CODES = frozenset(
     {
         "syncstatenotfound",
@@ -40,6 +41,22 @@ _ITEM_ERRORS: dict[str, type[SourceError]] = {
     "errormessagesizeexceeded": Refused,
 }
 _LONGEST_MESSAGE = 300
+
+
+class MovedItem(Retry):
+    """An item of an archive is exported at another address, ``url``."""
+
+    def __init__(self, message: str, url: str) -> None:
+        super().__init__(message)
+        self.url = url
+
+
+class ExpectedElsewhere(Refused):
+    """An import belongs into another mailbox of the archive, ``mailbox``."""
+
+    def __init__(self, message: str, mailbox: str) -> None:
+        super().__init__(message)
+        self.mailbox = mailbox
 
 
 class BrokenAnswer(Exception):
@@ -84,10 +101,15 @@ def lasting_error(problem: Problem, what: str, permission: str, *, cursor: bool)
         return Gone(f"{what}: not found ({problem})")
     if 300 <= problem.status < 400:
         return Unavailable(f"{what}: the server points elsewhere ({problem})")
+    elsewhere = _MAILBOX.search(problem.message) if problem.status == 409 else None
+    if elsewhere:
+        return ExpectedElsewhere(f"{what}: refused ({problem})", elsewhere[0])
     return Refused(f"{what}: refused ({problem})")
 
 
 def item_error(code: str, message: str) -> SourceError:
     """The error that one item of an export carries. An unknown code may pass: Retry."""
+    if code == "ErrorArchiveFolderMovedPermanently":
+        return MovedItem("the archive keeps this item in another mailbox", message)
     kind = _ITEM_ERRORS.get(code.lower(), Retry)
     return kind(f"the server can't export this item ({code}: {message[:_LONGEST_MESSAGE]})")

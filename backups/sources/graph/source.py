@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from backups.sources.graph.export import exporter
+from backups.sources.graph.archive import Abilities, ArchiveListing
+from backups.sources.graph.export import export
 from backups.sources.graph.listing import Listing
 from backups.sources.graph.permissions import permission_states
 from backups.sources.graph.restore import Writer
@@ -31,8 +32,9 @@ class GraphSource:
         self, settings: GraphSettings, patience: Patience | None = None, gate: Gate | None = None
     ) -> None:
         self._transport = Transport(settings, patience or Patience(), gate)
-        self._listing = Listing(self._transport)
-        self._writer = Writer(self._transport)
+        abilities = Abilities()
+        self._listing = Listing(self._transport, ArchiveListing(self._transport, abilities))
+        self._writer = Writer(self._transport, abilities)
 
     @property
     def requests(self) -> int:
@@ -60,7 +62,7 @@ class GraphSource:
         return self._listing.items(mailbox, folder, cursor)
 
     def export(self, mailbox: str, wanted: Sequence[ItemChange]) -> Iterator[ExportedItem]:
-        return exporter(self._transport, mailbox).run(wanted)
+        return export(self._transport, mailbox, wanted)
 
     def create_folder(self, mailbox: str, parent: str | None, name: str, kind: str) -> SourceFolder:
         return self._writer.create_folder(mailbox, parent, name, kind)

@@ -33,6 +33,9 @@ Answer = TypeVar("Answer")
 JsonObject = dict[str, object]
 
 VERSION = "/v1.0"
+BETA = "/beta"
+_MOVED = frozenset({307, 308})
+_HOPS = 3
 _TIMEOUT = httpx.Timeout(300.0, connect=15.0)
 _LIMITS = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=30.0)
 
@@ -82,6 +85,18 @@ class Call:
     cursor: bool = False
     repeatable: bool = True
     attempts: int | None = None
+
+
+class BrokenListing(Retry):
+    """The server answers, and what it answers is no whole page, also when asked again."""
+
+
+class _Moved(Exception):
+    """What a call is about is at another target on Graph's host."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.target = target
 
 
 class _Failure(Exception):
@@ -151,7 +166,8 @@ class Transport:
             body = self.json(call)
             page = self._page(body, call.what)
             if delta and not page.cursor:
-                raise Retry(f"{call.what}: the answer ends without a link to go on from")
+                reason = "the answer ends without a link to go on from"
+                raise BrokenListing(f"{call.what}: {reason}")
             yield page
             if page.complete:
                 return
@@ -174,10 +190,15 @@ class Transport:
         """
         renewals = [renew or self.fresh_token]
         attempts = call.attempts or self._patience.attempts
-        attempt = 0
+        attempt = hops = 0
         while True:
             try:
                 return self._attempt(call, read, prepare or self._graph_request)
+            except _Moved as moved:
+                hops += 1
+                if hops > _HOPS:
+                    raise Unavailable(f"{call.what}: the server sends us round") from moved
+                call = replace(call, target=moved.target)
             except _Failure as failure:
                 if failure.sign_in and renewals:
                     renewals.pop()()
@@ -223,6 +244,8 @@ class Transport:
             try:
                 if response.is_success:
                     return read(response)
+                if response.status_code in _MOVED and prepare == self._graph_request:
+                    raise _Moved(self.target_of(response.headers.get("Location", ""), call.what))
                 problem = read_problem(response.status_code, response.read())
             finally:
                 response.close()
@@ -235,7 +258,8 @@ class Transport:
             raise _Failure(Retry(f"{call.what}: no answer in time")) from error
         except (httpx.RequestError, BrokenAnswer) as error:
             reason = str(error) or type(error).__name__
-            raise _Failure(Retry(f"{call.what}: the answer broke off ({reason})")) from error
+            kind = BrokenListing if isinstance(error, BrokenAnswer) else Retry
+            raise _Failure(kind(f"{call.what}: the answer broke off ({reason})")) from error
         raise self._failure(call, problem, retry_after(response.headers.get("Retry-After")))
 
     def _failure(self, call: Call, problem: Problem, wait: float | None) -> Exception:
@@ -295,15 +319,18 @@ class Transport:
             raise Unavailable(f"{what}: the answer is not a collection")
         following, last = body.get("@odata.nextLink"), body.get("@odata.deltaLink")
         link = following or last
-        cursor = self._target(link, what) if isinstance(link, str) and link else ""
+        cursor = self.target_of(link, what) if isinstance(link, str) and link else ""
         return Page(entities, cursor, complete=not following)
 
-    def _target(self, link: str, what: str) -> str:
-        """Path and query of a link, which must be on Graph's own host: it gets our token."""
+    def target_of(self, link: str, what: str) -> str:
+        """Path and query of a link, which must be on Graph's own host: it gets our token.
+
+        Raises Unavailable for any other.
+        """
         parts, own = urlsplit(link), urlsplit(self._root)
         if (parts.scheme, parts.netloc.lower()) != (own.scheme, own.netloc.lower()):
             raise Unavailable(f"{what}: the server's link leads to another host, {parts.hostname}")
-        return f"{parts.path}?{parts.query}"
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def resumed(cursor: str | None, start: str) -> str:
@@ -313,16 +340,16 @@ def resumed(cursor: str | None, start: str) -> str:
     """
     if cursor is None:
         return start
-    if not cursor.startswith(f"{VERSION}/"):
+    if not cursor.startswith((f"{VERSION}/", f"{BETA}/")):
         raise CursorExpired("the kept cursor is not one of Graph")
     return cursor
 
 
-def path(*segments: str, query: Mapping[str, str] | None = None) -> str:
-    """A target below ``/v1.0``; segments and options are escaped here."""
+def path(*segments: str, query: Mapping[str, str] | None = None, version: str = VERSION) -> str:
+    """A target below ``/v1.0`` or ``/beta``; segments and options are escaped here."""
     joined = "/".join(quote(segment, safe=":@=$") for segment in segments)
     options = "&".join(f"{name}={quote(value, safe=',')}" for name, value in (query or {}).items())
-    return f"{VERSION}/{joined}" + (f"?{options}" if options else "")
+    return f"{version}/{joined}" + (f"?{options}" if options else "")
 
 
 def read_json(response: httpx.Response) -> JsonObject:
