@@ -8,6 +8,7 @@ from backups.infrastructure import setup_views as setup
 from backups.infrastructure import tenant_views as tenants
 from backups.infrastructure import views as infrastructure
 from backups.jobs import views as jobs
+from backups.organizations import server_views as servers
 from backups.organizations import views as organizations
 from backups.restores import basket_views as basket
 from backups.restores import download_views as downloads
@@ -34,6 +35,8 @@ urlpatterns = [
     path(f"{TENANT}organizations/", organizations.organization_list, name="organizations"),
     path(ORGANIZATION, organizations.organization_detail, name="organization"),
     path(f"{TENANT}organizations/new/", organizations.connect, name="organization-new"),
+    path(f"{TENANT}organizations/new/server/", servers.connect, name="server-new"),
+    path(f"{ORGANIZATION}server/", servers.edit, name="organization-server"),
     path(f"{ORGANIZATION}edit/", organizations.edit, name="organization-edit"),
     path(f"{ORGANIZATION}check/", organizations.check, name="organization-check"),
     path(f"{ORGANIZATION}remove/", organizations.remove, name="organization-remove"),

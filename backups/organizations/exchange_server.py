@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -15,7 +15,9 @@ from backups.organizations.credentials import check_trust
 from backups.organizations.models import ExchangeServer, Organization
 from backups.organizations.naming import free_name
 from backups.organizations.refusal import OrganizationRefused
-from backups.organizations.servers import ews_problem, proxy_problem
+from backups.organizations.servers import ews_problem, proxy_problem, reach
+from backups.sources import SourceError, Unavailable
+from backups.sources.ews import Auth, EwsSettings, find_url
 from portal.ids import uuid7
 from tenants.audit.services import record
 from tenants.isolation.scope import APP
@@ -59,21 +61,59 @@ def connect_server(
 
 
 def set_server(
-    *, organization: Organization, access: ServerAccess, person_id: UUID | None = None
+    *,
+    organization: Organization,
+    access: ServerAccess,
+    name: str = "",
+    person_id: UUID | None = None,
 ) -> None:
     """Change how the server is reached; an organization of Exchange Online becomes hybrid by it.
 
-    Raises OrganizationRefused as `connect_server` does.
+    An empty ``name`` keeps the organization's. Raises OrganizationRefused as `connect_server` does.
     """
+    if name:
+        organization.name = free_name(name, organization.pk)
     stored = organization.servers.first()
     server = _checked(stored or ExchangeServer(id=uuid7(), organization=organization), access)
     with transaction.atomic(using=APP):
         server.save(force_insert=stored is None)
         if organization.kind == Organization.Kind.ONLINE:
             organization.kind = Organization.Kind.HYBRID
-            organization.save(update_fields=["kind"])
+        organization.save(update_fields=["name", "kind"])
         action = "organization.server_edited" if stored else "organization.server_added"
         record(action=action, subject=organization.name, person_id=person_id)
+
+
+def with_address(access: ServerAccess) -> ServerAccess:
+    """The access with the address that Autodiscover tells, where none was written.
+
+    Asks the hosts of the first mailbox's domain. Raises OrganizationRefused with what they said.
+    """
+    if access.url:
+        return access
+    address = next(iter(access.addresses), access.public_folders_through)
+    if not address or not access.account or not access.password:
+        reason = "Write the address, or account, password and a mailbox to ask Autodiscover with."
+        raise OrganizationRefused("url", reason)
+    check_trust(access.trust)
+    try:
+        settings = EwsSettings(
+            url="https://autodiscover.invalid/",
+            account=access.account,
+            password=access.password,
+            auth=Auth(access.auth),
+            trust_pem=access.trust or None,
+            resolve=reach(),
+            proxy_url=access.proxy_url or None,
+        )
+        return replace(access, url=find_url(address, settings, _permit))
+    except (SourceError, ValueError) as error:
+        raise OrganizationRefused("url", f"Autodiscover: {error}") from error
+
+
+def _permit(url: str) -> None:
+    if problem := ews_problem(url):
+        raise Unavailable(problem)
 
 
 def _checked(server: ExchangeServer, access: ServerAccess) -> ExchangeServer:

@@ -25,6 +25,7 @@ class MailboxFilter(django_filters.FilterSet):  # type: ignore[misc]
             ("room", "Room"),
             ("equipment", "Equipment"),
             ("archive", "Archive"),
+            ("public", "Public folders"),
         ],
     )
     is_protected = django_filters.ChoiceFilter(

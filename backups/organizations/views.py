@@ -95,6 +95,12 @@ def connect(request: TenantRequest) -> HttpResponse:
 @tenant_page(Permission.MANAGE_ORGANIZATIONS, methods=("GET", "HEAD", "POST"))
 def edit(request: TenantRequest, organization_id: UUID) -> HttpResponse:
     organization = get_object_or_404(Organization.objects, pk=organization_id)
+    if organization.kind == Organization.Kind.ON_PREMISES:
+        return redirect(
+            "backups:organization-server",
+            slug=request.tenant.slug,
+            organization_id=organization_id,
+        )
     initial = {"name": organization.name, "client_id": organization.client_id}
     form = CredentialForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():

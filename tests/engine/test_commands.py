@@ -97,3 +97,27 @@ def test_a_weak_password_is_refused_and_nobody_is_made(
     with pytest.raises(CommandError):
         run("create_operator", "o@p.example", stdin=password + "\n", monkeypatch=monkeypatch)
     assert not Person.objects.exists()
+
+
+def test_a_server_is_connected_from_the_command_line_and_found_again(
+    tenant: Tenant, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.add_mailbox("jun@acme.example", on_server=True)
+    account = sandbox.register_server_account("acme.example")
+    for name, text in (
+        ("password", f"{account.password}\n"),
+        ("addresses", "jun@acme.example\nnobody@acme.example\n"),
+        ("ca.pem", account.trust_pem),
+    ):
+        (tmp_path / name).write_text(text)
+    command = ["connect_server", "acme", "Own server", "--url", account.ews_url]
+    command += ["--account", account.user_name, "--addresses", str(tmp_path / "addresses")]
+    command += ["--trust", str(tmp_path / "ca.pem")]
+    with pytest.raises(CommandError, match="password: Write the account's password"):
+        run(*command)
+    said = run(*command, "--password-file", str(tmp_path / "password"))
+    assert "granted  ApplicationImpersonation" in said
+    assert "Own server is connected: 1 mailboxes." in said
+    assert "connected: 1" in run(*command)
+    with pytest.raises(CommandError, match=r"url: .*private network"):
+        run(*command, "--url", "https://10.0.0.1/EWS/Exchange.asmx")

@@ -87,6 +87,8 @@ ADDRESSES = (
     Address("backups:organizations", TENANT, ("slug",), permission=SEE),
     Address("backups:organization", TENANT, ORGANIZATION, permission=SEE),
     Address("backups:organization-new", TENANT, ("slug",), permission=CONNECT),
+    Address("backups:server-new", TENANT, ("slug",), permission=CONNECT),
+    Address("backups:organization-server", TENANT, ORGANIZATION, permission=CONNECT),
     Address("backups:organization-edit", TENANT, ORGANIZATION, permission=CONNECT),
     Address("backups:organization-check", TENANT, ORGANIZATION, permission=CONNECT),
     Address("backups:organization-remove", TENANT, ORGANIZATION, "POST", CONNECT),
