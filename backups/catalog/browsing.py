@@ -114,7 +114,12 @@ def items(place: Place, after: After | None) -> ItemPage:
             after=after,
         )
         return ItemPage.of(found, after)
-    rows = _versions(point, deleted=place.deleted)
+    if not place.deleted:
+        found = ItemVersion.objects.page(
+            point.backup_id, place.folder, point.sequence, after, SIZE + 1
+        )
+        return ItemPage.of(found, after)
+    rows = _versions(point, deleted=True)
     if place.folder:
         rows = rows.filter(folder_id=place.folder)
     return ItemPage.of(

@@ -19,6 +19,7 @@ EARLIEST: Final = datetime(1601, 1, 1, tzinfo=UTC)
 SIZE: Final = 50
 """Items of a page."""
 
+_IDS_END: Final = 2**63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -39,9 +40,10 @@ class After:
         """From an address; None for the first page and for what is no place."""
         date, _, number = text.partition(".")
         try:
-            return cls(_EPOCH + int(date) * _MICROSECOND, int(number))
+            place = cls(_EPOCH + int(date) * _MICROSECOND, int(number))
         except (ValueError, OverflowError):
             return None
+        return place if abs(place.id) < _IDS_END else None
 
     def __str__(self) -> str:
         return f"{(self.date - _EPOCH) // _MICROSECOND}.{self.id}"

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from django.db import connections
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from backups.catalog.pages import EARLIEST, After
+from tenants.isolation.scope import APP, require_tenant
 from tenants.isolation.tables import TenantQuerySet
 
 if TYPE_CHECKING:
     from backups.catalog.models import Folder, ItemVersion, RestorePoint
+
+_PAGE: Final = "SELECT * FROM backups_page(%s, %s, %s, %s, %s, %s)"
 
 
 def _at(point: int) -> Q:
@@ -64,3 +69,34 @@ class ItemVersionQuerySet(TenantQuerySet["ItemVersion"]):
     def for_lists(self) -> ItemVersionQuerySet:
         """Without the sealed references and the words, which no page needs."""
         return self.defer("references", "search")
+
+    def in_order(self, ids: Sequence[int]) -> list[ItemVersion]:
+        """The rows of these ids as lists show them, with their mailboxes, in this order."""
+        rows = self.for_lists().select_related("backup__mailbox").filter(pk__in=ids)
+        known = {row.pk: row for row in rows}
+        return [known[pk] for pk in ids if pk in known]
+
+    def page(
+        self, backup_id: UUID, folder_id: str, point: int, after: After | None, most: int
+    ) -> list[ItemVersion]:
+        """At most ``most`` items that were there at the point, newest first, behind ``after``.
+
+        Of all folders when ``folder_id`` is empty. The ids come from ``backups_page`` (migration
+        0021), which runs with the owner's rights and asks for the tenant that is set; the rows are
+        read under row security.
+        """
+        require_tenant()
+        with connections[APP].cursor() as cursor:
+            cursor.execute(
+                _PAGE,
+                [
+                    backup_id,
+                    folder_id or None,
+                    point,
+                    after.date if after else None,
+                    after.id if after else None,
+                    most,
+                ],
+            )
+            found = [row[0] for row in cursor.fetchall()]
+        return self.in_order(found)

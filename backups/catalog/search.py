@@ -6,7 +6,6 @@ index over words would not be used; it asks for the tenant that is set, whatever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -66,7 +65,7 @@ def search(
             ],
         )
         found = [row[0] for row in cursor.fetchall()]
-    return _in_order(found)
+    return ItemVersion.objects.in_order(found)
 
 
 def _sizes(smallest: int, largest: int | None) -> str:
@@ -75,9 +74,3 @@ def _sizes(smallest: int, largest: int | None) -> str:
     magnitudes = range(lexemes.magnitude(smallest), last + 1)
     marks = [lexemes.magnitude_mark(magnitude) for magnitude in magnitudes]
     return " | ".join(f"'{mark}'" for mark in marks) or "'#none'"
-
-
-def _in_order(ids: Sequence[int]) -> list[ItemVersion]:
-    rows = ItemVersion.objects.for_lists().select_related("backup__mailbox").filter(pk__in=ids)
-    known = {row.pk: row for row in rows}
-    return [known[pk] for pk in ids if pk in known]
