@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class ItemRefused(Exception):
-    """The payload is not a whole item stream; the message says where it breaks."""
+    """The payload is not a whole item; the message says where it breaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ def prepare(payload: Payload) -> Prepared:
     whole but can't be understood is stored all the same, in one piece where it can't be cut.
     """
     try:
-        stream = streams.open_stream(payload)
+        stream = streams.open_item(payload)
         with suppress(streams.StreamUnknown):
-            stream.summary()
+            stream.check()
     except streams.StreamError as error:
         raise ItemRefused(f"damaged stream: {error}") from error
     try:

@@ -15,6 +15,7 @@ from backups.sources import (
     Gone,
     ItemChange,
     MailboxSource,
+    Payload,
     Refused,
     SourceFolder,
 )
@@ -112,7 +113,7 @@ class MailboxRestore:
         Raises SourceError when the mailbox cannot be written to, or is being throttled.
         """
         try:
-            payload = self._read(wanted)
+            payload = self._in_form(self._read(wanted))
         except (RepositoryError, streams.StreamError, ValueError) as error:
             return Result(Outcome.FAILED, reason=f"Not readable in the repository: {error}")
         try:
@@ -138,8 +139,17 @@ class MailboxRestore:
             self._mailbox_id,
             Sealed(wanted.item_id, wanted.change_key, wanted.sha256, wanted.sealed),
         )
-        streams.validate(payload)
+        streams.open_item(payload).check()
         return payload
+
+    def _in_form(self, payload: bytes) -> bytes:
+        """The item as this system takes it: a native stream, or MIME where it has none.
+
+        Raises SourceError, and StreamError for an item that can't be written so.
+        """
+        if self._source.native(self._target):
+            return streams.native_form(payload)
+        return streams.mime_form(payload)
 
     def _read_back(self, item_id: str, payload: bytes) -> Result:
         """The server's copy must say the same as ours, apart from what a server rewrites."""
@@ -156,9 +166,7 @@ class MailboxRestore:
                 reason = f"Created, but it could not be read back: {exported.error}"
                 return Result(Outcome.FAILED, item_id, reason)
             try:
-                same = streams.normalised_digest(exported.payload) == streams.normalised_digest(
-                    payload
-                )
+                same = _digest(exported.payload) == _digest(payload)
             except streams.StreamError as error:
                 return Result(Outcome.FAILED, item_id, f"Created, but damaged: {error}")
             if same:
@@ -227,3 +235,7 @@ class MailboxRestore:
     def _is_top(self, folder: SourceFolder) -> bool:
         parent = self._present.get(folder.parent_id or "")
         return parent is None or (parent.well_known or "") in ROOT_NAMES
+
+
+def _digest(payload: Payload) -> bytes:
+    return streams.open_item(payload).digest()

@@ -78,7 +78,7 @@ class Download:
         reader, problems = VersionReader(self.tenant_id), list[str]()
         for line, version in self._versions():
             try:
-                payload = _payload(reader, version)
+                payload = streams.native_form(_payload(reader, version))
                 streams.open_stream(payload)
                 yield payload
             except (Unavailable, streams.StreamError) as error:

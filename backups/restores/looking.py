@@ -59,10 +59,13 @@ def note_look(version: ItemVersion, person_id: UUID, *, again: bool = True) -> N
 
 
 def payload_of(version: ItemVersion) -> bytes:
-    """The stored bytes, of an item that is small enough for a page. Raises Unreadable."""
+    """The stream to look at, of an item that is small enough for a page. Raises Unreadable."""
     if version.size > MAX_PREVIEW:
         raise Unreadable("This item is too large to be shown. Download it instead.")
-    return read_version(version)
+    try:
+        return streams.native_form(read_version(version))
+    except streams.StreamError as error:
+        raise Unreadable(f"This item can't be shown: {error}. Download it instead.") from error
 
 
 def body_html(payload: bytes, view: streams.ItemView) -> str:

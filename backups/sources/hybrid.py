@@ -43,6 +43,9 @@ class HybridSource:
     def check(self) -> list[PermissionState]:
         return [*self._online.check(), *self._server.check()]
 
+    def native(self, mailbox: str) -> bool:
+        return self._of(mailbox).native(mailbox)
+
     def hierarchy(self, mailbox: str, cursor: str | None) -> Iterator[FolderPage]:
         return self._of(mailbox).hierarchy(mailbox, cursor)
 

@@ -81,7 +81,8 @@ class ChangePage:
 
 @dataclass(frozen=True, slots=True)
 class ExportedItem:
-    """Either ``payload``, the native stream byte for byte, or ``error``.
+    """Either ``payload`` or ``error``. The payload is the native stream byte for byte, or where
+    the system has none the MIME that it makes (``backups.mime_items``).
 
     A large stream may lie in an unnamed file that is mapped into memory.
     """
@@ -138,6 +139,9 @@ class MailboxSource(Protocol):
     def check(self) -> list[PermissionState]:
         """What the organization granted, and what is missing. Signs in anew."""
 
+    def native(self, mailbox: str) -> bool:
+        """Whether items come and go as native streams; else as MIME (``backups.mime_items``)."""
+
     def hierarchy(self, mailbox: str, cursor: str | None) -> Iterator[FolderPage]:
         """Folders changed since a cursor; all without one. Raises CursorExpired, Gone."""
 
@@ -155,10 +159,10 @@ class MailboxSource(Protocol):
         """A new folder, at the top without ``parent``. Raises Refused when the name is taken."""
 
     def create(self, mailbox: str, folder: str, payload: bytes) -> ItemReference:
-        """Put a stream into a folder as a new item.
+        """Put an item into a folder as a new one: a stream, or MIME where ``native`` says no.
 
         Raises Retry when it is not known whether the server did: look with ``matching`` before
-        doing it again. Raises Refused when the server does not take the stream.
+        doing it again. Raises Refused when the server does not take it.
         """
 
     def matching(self, mailbox: str, folder: str, message_id: str) -> list[ItemReference]:

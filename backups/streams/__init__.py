@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from backups.streams.mail.eml import attachment_content, attachment_pieces, to_eml, write_eml
     from backups.streams.mail.mbox import split_mbox, write_mbox
     from backups.streams.mail.mime import from_mime
+    from backups.streams.mail.mime_item import MimeItem, mime_form, native_form, open_item
     from backups.streams.native.container import ServerBuild, decode_export
     from backups.streams.native.cut import cut_whole
     from backups.streams.native.index import IndexRecord
@@ -61,6 +62,7 @@ __all__ = [
     "Kind",
     "Made",
     "MailError",
+    "MimeItem",
     "Origin",
     "Person",
     "Property",
@@ -89,7 +91,10 @@ __all__ = [
     "index_record",
     "inline_numbers",
     "item_view",
+    "mime_form",
+    "native_form",
     "normalised_digest",
+    "open_item",
     "open_stream",
     "property_names",
     "read_ics",
@@ -131,6 +136,7 @@ _MODULES = {
     "mail.eml": ("attachment_content", "attachment_pieces", "to_eml", "write_eml"),
     "mail.mbox": ("split_mbox", "write_mbox"),
     "mail.mime": ("from_mime",),
+    "mail.mime_item": ("MimeItem", "mime_form", "native_form", "open_item"),
     "native.container": ("ServerBuild", "decode_export"),
     "native.cut": ("cut_whole",),
     "native.index": ("IndexRecord",),

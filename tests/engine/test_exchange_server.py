@@ -1,18 +1,20 @@
 """The engine with an Exchange Server behind it: it can't tell."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from backups.organizations import connections
-from backups.organizations.exchange_server import ServerAccess, set_server
-from backups.organizations.models import Organization
+from backups.catalog.models import ItemVersion
+from backups.mime_items import is_mime_item, unpack
 from backups.restores.models import RestoreItem
 from backups.sessions.models import State
-from backups.sources.ews import BackOff, EwsSettings, EwsSource
-from backups.streams import normalised_digest
+from backups.streams import from_ics, from_vcard, index_record, normalised_digest, open_item, to_eml
 from sandbox.faults import Fault, Kind
-from tenants.isolation.scope import tenant_scope
+from sandbox.items import from_stream
+from tests.engine.on_server import moved_to_server
 from tests.engine.test_restore import items, restore
 from tests.engine.world import JUN, MARA, World, mail
+from tests.streams.test_mime_item import CARD, EVENT
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
 
@@ -20,28 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "oper
 @pytest.fixture
 def server(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Acme, with its mailboxes on a server of its own."""
-    for address in (MARA, JUN):
-        world.sandbox.move_mailbox(address, to_server=True)
-    account = world.sandbox.register_server_account("acme.example")
-    access = ServerAccess(
-        account.ews_url,
-        account.user_name,
-        account.password,
-        trust=account.trust_pem,
-        addresses=(MARA, JUN),
-    )
-    with tenant_scope(world.id):
-        organization = Organization.objects.get()
-        set_server(organization=organization, access=access)
-        organization.kind = Organization.Kind.ON_PREMISES
-        organization.save()
-
-    def patient(settings: EwsSettings) -> EwsSource:
-        # Time that a server asks for has always passed.
-        return EwsSource(settings, BackOff(clock=iter(range(0, 10**9, 1000)).__next__))
-
-    monkeypatch.setattr(connections, "EwsSource", patient)
-    return world
+    return moved_to_server(world, monkeypatch)
 
 
 def same(world: World, address: str = MARA) -> bool:
@@ -116,3 +97,99 @@ def test_what_was_deleted_on_a_server_comes_back_the_same(server: World):
     assert items(session)["lost"].state == RestoreItem.State.RESTORED
     digests = [normalised_digest(one) for one in server.sandbox_payloads().values()]
     assert digests.count(bytes(version.digest)) == 1
+
+
+def delete(world: World, *subjects: str) -> list[ItemVersion]:
+    """Delete items on the server for good; what the backup has of them."""
+    for item, payload in world.sandbox_payloads().items():
+        if index_record(payload).subject in subjects:
+            world.sandbox.store.delete_item(world.source_mailbox(), item, hard=True)
+    return [world.current()[subject] for subject in subjects]
+
+
+def mime(world: World, address: str = MARA) -> set[bytes]:
+    """The MIME that the server makes of the mails of a mailbox."""
+    return {to_eml(payload) for payload in world.sandbox_payloads(address).values()}
+
+
+def stored_mime(world: World, address: str = MARA) -> set[bytes]:
+    """The MIME in the repository, byte for byte."""
+    return {unpack(payload)[1] for payload in world.payloads(address).values()}
+
+
+@pytest.fixture
+def old(server: World) -> Iterator[World]:
+    """The same with a server that has no ExportItems."""
+    server.sandbox.set_bulk_transfer("acme.example", supported=False)
+    yield server
+    server.sandbox.set_bulk_transfer("acme.example", supported=True)
+
+
+def test_the_mime_of_an_old_server_is_backed_up_byte_for_byte_and_then_what_changed(old: World):
+    session = old.run_job()
+    assert session.state == State.SUCCESS, old.log(session)
+    assert stored_mime(old) == mime(old)
+    assert stored_mime(old, JUN) == mime(old, JUN)
+
+    delete(old, "mara-0")
+    old.add("Inbox/Projects", "new")
+    session = old.run_job()
+
+    assert session.state == State.SUCCESS, old.log(session)
+    assert (session.items_new, session.items_failed) == (1, 0)
+    assert stored_mime(old) == mime(old)
+    assert old.current().keys() == {"mara-1", "mara-2", "new"}
+    assert old.current()["new"].message_id == "<new@example.net>"
+
+
+def test_what_was_mime_comes_back_into_an_empty_mailbox_of_an_old_server(old: World):
+    kept = dict(old.sandbox_payloads())
+    old.run_job()
+    versions = delete(old, "mara-0", "mara-1", "mara-2")
+
+    session = restore(old, versions)
+
+    assert session.state == State.SUCCESS, old.log(session)
+    assert {row.state for row in items(session).values()} == {RestoreItem.State.RESTORED}
+    back = old.sandbox_payloads()
+    assert len(back) == len(kept) == 3
+    assert not kept.keys() & back.keys()
+    old.run_job()
+    digests = {open_item(payload).digest() for payload in old.payloads().values()}
+    assert digests == {bytes(version.digest) for version in versions}
+
+
+def test_what_was_mime_comes_back_as_streams_where_a_server_takes_them(old: World):
+    old.run_job()
+    versions = delete(old, "mara-1")
+    old.sandbox.set_bulk_transfer("acme.example", supported=True)
+
+    session = restore(old, versions)
+
+    assert items(session)["mara-1"].state == RestoreItem.State.RESTORED, old.log(session)
+    assert len(old.sandbox_payloads()) == 3
+
+
+def test_what_was_a_stream_comes_back_as_mime_where_a_server_takes_no_other(server: World):
+    server.run_job()
+    versions = delete(server, "mara-1")
+    server.sandbox.set_bulk_transfer("acme.example", supported=False)
+
+    session = restore(server, versions)
+
+    assert items(session)["mara-1"].state == RestoreItem.State.RESTORED, server.log(session)
+    assert len(server.sandbox_payloads()) == 3
+    assert not any(map(is_mime_item, server.payloads().values()))
+
+
+def test_events_and_contacts_of_an_old_server_come_back(old: World):
+    mailbox, store = old.source_mailbox(), old.sandbox.store
+    for folder, stream in (("calendar", from_ics(EVENT)), ("contacts", from_vcard(CARD))):
+        store.add_item(mailbox, store.folder(mailbox, folder).id, from_stream(stream[0]))
+    old.run_job()
+    versions = delete(old, "Stand-up", "Noor Haddad")
+
+    session = restore(old, versions)
+
+    made = items(session)
+    assert {row.state for row in made.values()} == {RestoreItem.State.RESTORED}, old.log(session)

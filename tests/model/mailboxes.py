@@ -195,6 +195,9 @@ class MailSystem:
     def create(self, mailbox: str, folder: str, payload: bytes) -> ItemReference:
         return ItemReference(self.mailboxes[mailbox].add(folder, payload), "1")
 
+    def native(self, mailbox: str) -> bool:
+        return True
+
     def matching(self, mailbox: str, folder: str, message_id: str) -> list[ItemReference]:
         return []
 

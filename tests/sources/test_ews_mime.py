@@ -6,10 +6,10 @@ from email.message import EmailMessage
 
 import pytest
 
+from backups.mime_items import MARK, Facts, MimeItemError, is_mime_item, pack_up, unpack
 from backups.parts import Layout
 from backups.sources import Refused, Retry
-from backups.sources.ews import mime
-from backups.sources.ews.mime import Facts, pack_up, unpack
+from backups.sources.ews.mime import create_item
 from backups.streams import cut_mime, read_item
 from backups.streams.native import tags
 from sandbox.faults import Fault, Kind
@@ -34,7 +34,7 @@ def test_a_container_is_a_message_and_gives_back_what_went_in():
     assert parsed["Subject"] == "Mail 1"
     assert parsed["Stowage-Item"].startswith("1")
     assert max(map(len, payload.split(b"\r\n\r\n")[0].split(b"\r\n"))) <= 998
-    assert mime.is_container(payload)
+    assert is_mime_item(payload)
 
 
 def test_a_container_is_cut_as_the_message_it_is():
@@ -48,21 +48,23 @@ def test_a_container_is_cut_as_the_message_it_is():
 @pytest.mark.parametrize(
     "payload",
     [
-        mime.MARK,
-        mime.MARK + b" !!!\r\nFrom: a\r\n",
-        mime.MARK + b" e30=\r\n",
-        mime.MARK + b" bnVsbA==\r\n",
-        mime.MARK + b" e30",
+        MARK,
+        MARK + b" !!!\r\nFrom: a\r\n",
+        MARK + b" e30=\r\n",
+        MARK + b" bnVsbA==\r\n",
+        MARK + b" e30",
     ],
 )
 def test_a_container_that_says_nonsense_is_refused(payload: bytes):
-    with pytest.raises(Refused):
+    with pytest.raises(MimeItemError):
         unpack(payload)
+    with pytest.raises(Refused):
+        create_item("folder", payload)
 
 
 def test_a_native_stream_is_no_container(server: Server):
     (payload,) = server.payloads(*server.add_mail())
-    assert not mime.is_container(payload)
+    assert not is_mime_item(payload)
 
 
 def test_an_old_server_gives_mime_and_says_so(old: Server):
@@ -71,7 +73,7 @@ def test_an_old_server_gives_mime_and_says_so(old: Server):
     assert source.server().native is False
     changes = listed(source, old.address)
     items = list(source.export(old.address, changes))
-    assert all(mime.is_container(item.payload) for item in items)
+    assert all(is_mime_item(item.payload) for item in items)
     assert {item.id: item.change_key for item in items} == {
         change.id: change.change_key for change in changes
     }

@@ -1,27 +1,16 @@
-"""Items of servers without ExportItems: the MIME that the server makes, and what MIME leaves out.
+"""Items of servers without ExportItems: asked for as MIME, and made from it (GetItem, CreateItem).
 
-The payload is the server's MIME, byte for byte, below one header field of our own::
-
-    Stowage-Item: 1
-     <base64 of a JSON object, in lines of 76 characters>
-
-So it is a message itself, that any mail program opens, and that is cut as one. The object has
-``class`` (the item class), ``categories`` and ``properties``: lists of a tag, the type as EWS
-names it and the value as EWS writes it.
+The payload is described in ``backups.mime_items``.
 """
 
 from __future__ import annotations
 
-import binascii
-import json
 import re
-from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-import pybase64
-
+from backups.mime_items import MESSAGE_FLAGS, PROPERTIES, Facts, MimeItemError, pack_up, unpack
 from backups.sources.errors import Refused, Retry
 from backups.sources.ews.answers import Answer, problem_of
 from backups.sources.ews.listing import number
@@ -31,10 +20,7 @@ from backups.sources.ews.transport import Call, Transport
 from backups.sources.interface import ExportedItem, ItemChange, Payload
 from backups.sources.packs import Pack, TooMuch
 
-MARK = b"Stowage-Item: 1\r\n"
 _WHAT = "exporting items as MIME"
-_LINE = 76
-_LONGEST_FIELD = 1024 * 1024
 _NAMED = 5
 _ATTACHED = re.compile(
     rb"^(?:content-disposition:|content-id:|content-type:[ \t]*message/)",
@@ -42,20 +28,6 @@ _ATTACHED = re.compile(
 )
 _HAS_ATTACHMENT, _FROM_ME = 0x10, 0x20
 _COMPUTED = _HAS_ATTACHMENT | _FROM_ME
-_FLAGS = 0x0E07
-
-PROPERTIES = (
-    (_FLAGS, "Integer"),  # PidTagMessageFlags: read, and not a draft
-    (0x0E06, "SystemTime"),  # PidTagMessageDeliveryTime
-    (0x0039, "SystemTime"),  # PidTagClientSubmitTime
-    (0x3007, "SystemTime"),  # PidTagCreationTime
-    (0x1080, "Integer"),  # PidTagIconIndex
-    (0x1081, "Integer"),  # PidTagLastVerbExecuted: answered, forwarded
-    (0x1082, "SystemTime"),  # PidTagLastVerbExecutionTime
-    (0x1090, "Integer"),  # PidTagFlagStatus
-    (0x1095, "Integer"),  # PidTagFollowupIcon
-)
-"""What MIME has no place for, and CreateItem sets (MS-OXCMSG, MS-OXOFLAG)."""
 
 _ELEMENTS = (
     ("IPM.APPOINTMENT", "CalendarItem"),
@@ -71,15 +43,6 @@ _SHAPE = shape(
     *(extended(tag, kind) for tag, kind in PROPERTIES),
     more="<t:IncludeMimeContent>true</t:IncludeMimeContent>",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a payload says beside its MIME."""
-
-    item_class: str
-    categories: tuple[str, ...]
-    properties: tuple[tuple[int, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,50 +72,15 @@ class MimeExport:
         return found
 
 
-def is_container(payload: Payload) -> bool:
-    """Whether it is MIME with our field, and no native stream."""
-    return payload[: len(MARK)] == MARK
-
-
-def pack_up(facts: Facts, mime: Payload) -> bytes:
-    """The payload of an item."""
-    properties = [list(one) for one in facts.properties]
-    fields = {
-        "class": facts.item_class,
-        "categories": list(facts.categories),
-        "properties": properties,
-    }
-    encoded: bytes = pybase64.b64encode(json.dumps(fields, separators=(",", ":")).encode())
-    lines = (encoded[start : start + _LINE] for start in range(0, len(encoded), _LINE))
-    return b"".join([MARK, *(b" " + line + b"\r\n" for line in lines), mime[:]])
-
-
-def unpack(payload: Payload) -> tuple[Facts, Payload]:
-    """(what is said beside it, the MIME). Raises Refused for what ``pack_up`` did not make."""
-    position = len(MARK)
-    encoded = bytearray()
-    while payload[position : position + 1] == b" " and len(encoded) < _LONGEST_FIELD:
-        line = payload[position + 1 : position + _LINE + 3]
-        length = line.find(b"\r\n")
-        if length < 0:
-            break
-        encoded += line[:length]
-        position += length + 3
-    try:
-        fields = json.loads(b64decode(bytes(encoded), validate=True))
-        facts = Facts(
-            str(fields["class"]),
-            tuple(str(one) for one in fields["categories"]),
-            tuple(_property(*one) for one in fields["properties"]),
-        )
-    except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise Refused("the item's Stowage-Item field can't be read") from error
-    return facts, payload[position:]
-
-
 def create_item(folder: str, payload: Payload) -> tuple[str | Encoded, ...]:
-    """The CreateItem that puts it into a folder. Nothing is sent to anybody."""
-    facts, mime = unpack(payload)
+    """The CreateItem that puts it into a folder. Nothing is sent to anybody.
+
+    Raises Refused for a payload whose field can't be read.
+    """
+    try:
+        facts, mime = unpack(payload)
+    except MimeItemError as error:
+        raise Refused(str(error)) from error
     upper = facts.item_class.upper()
     name = next((element for kind, element in _ELEMENTS if upper.startswith(kind)), "Message")
     invitations = ' SendMeetingInvitations="SendToNone"' if name == "CalendarItem" else ""
@@ -174,12 +102,6 @@ def create_item(folder: str, payload: Payload) -> tuple[str | Encoded, ...]:
     return head, Encoded(mime), tail
 
 
-def _property(tag: object, kind: object, value: object) -> tuple[int, str, str]:
-    if type(tag) is not int or not isinstance(kind, str) or not isinstance(value, str):
-        raise ValueError("not a property")
-    return tag, kind, str(int(value)) if kind == "Integer" else value
-
-
 def _settable(properties: Sequence[tuple[int, str, str]]) -> list[str]:
     """The properties that MIME does not carry; of the flags those that nobody computes."""
     allowed = dict(PROPERTIES)
@@ -187,7 +109,7 @@ def _settable(properties: Sequence[tuple[int, str, str]]) -> list[str]:
     for tag, kind, value in properties:
         if allowed.get(tag) != kind:
             continue
-        if tag == _FLAGS:
+        if tag == MESSAGE_FLAGS:
             value = str(int(value) & ~_COMPUTED)
         made.append(
             f"<t:ExtendedProperty>{extended(tag, kind)}<t:Value>{text(value)}</t:Value>"

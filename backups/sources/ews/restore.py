@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from backups.mime_items import is_mime_item
 from backups.sources.errors import Unavailable
 from backups.sources.ews import mime
 from backups.sources.ews.listing import TOP
@@ -58,7 +59,7 @@ class Writer:
         return SourceFolder(_id(made, what), parent, name, kind, None, 0)
 
     def create(self, address: str, folder: str, payload: Payload) -> ItemReference:
-        if mime.is_container(payload):
+        if is_mime_item(payload):
             what, content = "creating an item", mime.create_item(folder, payload)
         else:
             what, content = "importing an item", _upload(folder, payload)

@@ -58,6 +58,9 @@ class EwsSource:
         """Which server it is, for the person who connects it. Raises SourceError."""
         return self._directory.server(self._export)
 
+    def native(self, mailbox: str) -> bool:
+        return self._export.is_native(_address(mailbox))
+
     def hierarchy(self, mailbox: str, cursor: str | None) -> Iterator[FolderPage]:
         listing = self._public if _is_public(mailbox) else self._listing
         return listing.folders(_address(mailbox), cursor)

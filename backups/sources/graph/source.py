@@ -55,6 +55,9 @@ class GraphSource:
             self._transport.json(Call("GET", target, "reading the organization", "User.Read.All"))
         return permission_states(granted)
 
+    def native(self, mailbox: str) -> bool:
+        return True
+
     def hierarchy(self, mailbox: str, cursor: str | None) -> Iterator[FolderPage]:
         return self._listing.folders(mailbox, cursor)
 

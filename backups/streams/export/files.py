@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from backups.mime_items import is_mime_item
 from backups.streams.calendars.write import write_ics
 from backups.streams.contacts.write import write_vcf
 from backups.streams.errors import StreamError
 from backups.streams.export.properties import write_json
 from backups.streams.mail.eml import write_eml
+from backups.streams.mail.mime_item import MimeItem, native_form
+from backups.streams.native.content import pieces_of
 from backups.streams.native.stream import index_record
 from backups.streams.outlook.msg_write import write_msg
 from backups.streams.views.item import item_view
 
 
 class Format(enum.StrEnum):
-    """What one item can be written as. ``FTS`` are the stored bytes themselves."""
+    """What one item can be written as. ``FTS`` are the stored bytes themselves, also of an item
+    that is stored as MIME."""
 
     EML = "eml"
     MSG = "msg"
@@ -98,7 +102,7 @@ def export_file(payload: bytes, format: Format | None = None) -> ExportedFile:
     """
     if format is not None:
         return _written(payload, format)
-    for choice in formats_for(index_record(payload).item_class):
+    for choice in formats_for(_class_of(payload)):
         # Properties of something that is no whole stream say less than its bytes.
         if choice is not Format.JSON:
             try:
@@ -115,7 +119,22 @@ def _written(payload: bytes, format: Format) -> ExportedFile:
     return ExportedFile(format.suffix, format.media_type, chain((first,), pieces))
 
 
+def _class_of(payload: bytes) -> str:
+    if not is_mime_item(payload):
+        return index_record(payload).item_class
+    try:
+        return index_record(native_form(payload)).item_class
+    except StreamError:
+        return ""
+
+
 def _pieces(payload: bytes, format: Format) -> Iterator[bytes]:
+    if format is not Format.FTS and is_mime_item(payload):
+        item = MimeItem(payload)
+        if item.is_a(format.suffix) and format is not Format.VCF4:
+            yield from pieces_of(item.mime, 0, len(item.mime))
+            return
+        payload = item.native
     match format:
         case Format.EML:
             yield from write_eml(payload)

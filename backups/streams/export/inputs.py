@@ -8,12 +8,14 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import Final
 
+from backups.mime_items import MARK
 from backups.streams.calendars.read import read_ics
 from backups.streams.contacts.read import read_vcard
 from backups.streams.errors import MailError, StreamError
 from backups.streams.made import Made
 from backups.streams.mail.mbox import split_mbox
 from backups.streams.mail.mime import from_mime
+from backups.streams.mail.mime_item import native_form
 from backups.streams.native.container import decode_export
 from backups.streams.outlook.msg_read import read_msg
 from backups.streams.outlook.pst import read_store
@@ -79,6 +81,8 @@ def read_bytes(name: str, raw: bytes) -> Iterator[Input]:
                 yield Input(name, reason="an Outlook store is read from a file only")
             case "native":
                 yield Input(name, raw)
+            case "mime item":
+                yield Input(name, native_form(raw))
             case "text":
                 yield Input(name, decode_export(raw))
             case "mbox":
@@ -103,6 +107,7 @@ def _kind_of(name: str, raw: bytes) -> str:
     head = raw[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
     starts = (
         (NATIVE, "native"),
+        (MARK, "mime item"),
         (_NATIVE_TEXT, "text"),
         (_STORE, "store"),
         (_COMPOUND, "msg"),

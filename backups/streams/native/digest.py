@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -94,10 +94,14 @@ _COUNT = struct.Struct(">I")
 _U32 = struct.Struct("<I")
 
 
-def digest_of(root: Node, content: Content) -> bytes:
-    """SHA-256 of the canonical form of the message at ``root``."""
+def digest_of(root: Node, content: Content, without: Collection[int] = ()) -> bytes:
+    """SHA-256 of the canonical form of the message at ``root``.
+
+    ``without`` are ids of further properties that are left out.
+    """
     state = hashlib.sha256(_VERSION)
-    _feed(root, content, state.update)
+    left_out = EXCLUDED.keys() | without if without else EXCLUDED.keys()
+    _feed(root, content, left_out, state.update)
     # A stack in place of recursion: messages lie inside each other to any depth.
     open_nodes = [iter(root.children)]
     while open_nodes:
@@ -106,19 +110,21 @@ def digest_of(root: Node, content: Content) -> bytes:
             open_nodes.pop()
             state.update(b".")
         else:
-            _feed(child, content, state.update)
+            _feed(child, content, left_out, state.update)
             open_nodes.append(iter(child.children))
     return state.digest()
 
 
-def _feed(node: Node, content: Content, update: Callable[[bytes], None]) -> None:
+def _feed(
+    node: Node, content: Content, left_out: Collection[int], update: Callable[[bytes], None]
+) -> None:
     """What the canonical form says of ``node`` itself, without the nodes inside it."""
     entries = []
     for tag, start, stop, name in node.properties:
         number = tag >> 16
         if name is not None:
             entries.append((name, tag & 0xFFFF, start, stop))
-        elif number not in EXCLUDED:
+        elif number not in left_out:
             entries.append((number.to_bytes(2, "big"), tag & 0xFFFF, start, stop))
     entries.sort()
     small = [_OWNERS[node.owner], _COUNT.pack(len(entries))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from backups.parts import CutItem
@@ -61,7 +61,7 @@ class ItemStream:
 
     def summary(self) -> StreamSummary:
         """Facts about a stream that is whole; raises the StreamError of one that is not."""
-        self._check()
+        self.check()
         root = self.scan.root
         return StreamSummary(
             build=self.container.build,
@@ -77,7 +77,7 @@ class ItemStream:
 
     def item(self) -> Item:
         """The decoded tree. Raises StreamError for a stream that is not whole or out of order."""
-        self._check()
+        self.check()
         try:
             item = item_from(self.scan.root, self.content)
         except StreamError as error:
@@ -97,13 +97,14 @@ class ItemStream:
         """The record for the catalog; never raises, its notes say what could not be read."""
         return index_of(self.scan, self.content, len(self.payload))
 
-    def digest(self) -> bytes:
+    def digest(self, without: Collection[int] = ()) -> bytes:
         """32 bytes that stay the same when a server rewrites ids, dates and build numbers.
 
-        Raises the StreamError of a stream that is not whole.
+        ``without`` are ids of properties that don't count. Raises the StreamError of a stream
+        that is not whole.
         """
-        self._check()
-        return digest_of(self.scan.root, self.content)
+        self.check()
+        return digest_of(self.scan.root, self.content, without)
 
     def cut(self) -> CutItem:
         """The parts and their recipe; a stream that is not whole becomes skeleton only."""
@@ -111,7 +112,8 @@ class ItemStream:
             return cut_whole(self.payload)
         return cut_container(self.container, self.scan.root)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises the StreamError of a stream that is not whole."""
         if self.container.unknown is not None:
             raise self.container.unknown
         if self.scan.fault is not None:
