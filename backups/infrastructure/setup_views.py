@@ -27,11 +27,12 @@ from backups.infrastructure.models import Allocation, Proxy
 from backups.infrastructure.querysets import condition
 from backups.jobs.models import GlobalExclusion
 from backups.repository import RepositoryError
-from backups.retention.models import CollectionRun
+from backups.retention.models import CollectionRun, CollectionState
 from backups.verifications.models import DamagedObject, Verification
 from backups.verifications.querysets import MOST
 from portal.templatetags.web import size
 from portal.web.forms import sent
+from portal.web.live import live
 from tenants.isolation.scope import OPERATOR
 from tenants.models import Tenant
 from tenants.views.pages import PersonRequest, operator_action, operator_form
@@ -125,16 +126,7 @@ def allocation(request: PersonRequest, allocation_id: UUID) -> HttpResponse:
     row = get_object_or_404(Allocation.objects.select_related("tenant"), pk=allocation_id)
     form = ShareSettingsForm(sent(request), initial=_settings(row))
     if not form.is_valid():
-        context = {
-            "allocation": row,
-            "form": form,
-            "title": f"Share of {row.tenant}",
-            "button": "Save",
-            "nav": "infrastructure",
-            **_verification(row),
-            "collections": list(CollectionRun.objects.of_share(row)[:RUNS]),
-        }
-        return render(request, "backups/allocation.html", context)
+        return _share(request, row, form)
     services.change_allocation(
         allocation=row,
         name=form.cleaned_data["name"],
@@ -150,6 +142,24 @@ def allocation(request: PersonRequest, allocation_id: UUID) -> HttpResponse:
     return redirect("backups:tenant", tenant_id=row.tenant_id)
 
 
+def _share(request: PersonRequest, row: Allocation, form: ShareSettingsForm) -> HttpResponse:
+    collections = list(CollectionRun.objects.of_share(row)[:RUNS])
+    newest = Verification.objects.filter(allocation=row).first()
+    context = {
+        "allocation": row,
+        "form": form,
+        "title": f"Share of {row.tenant}",
+        "button": "Save",
+        "nav": "infrastructure",
+        "verification": newest,
+        **_damage(row),
+        "collections": collections,
+    }
+    open_now = [run.state for run in (newest, *collections[:1]) if run and run.is_open]
+    running = any(state != CollectionState.PAUSED for state in open_now)
+    return live(request, "backups/allocation.html", "live", context, running=running)
+
+
 def _settings(row: Allocation) -> dict[str, str | int | None]:
     return {
         "name": row.name,
@@ -160,12 +170,11 @@ def _settings(row: Allocation) -> dict[str, str | int | None]:
     }
 
 
-def _verification(row: Allocation) -> dict[str, object]:
-    """What the operator sees of verifications: objects, never items."""
+def _damage(row: Allocation) -> dict[str, object]:
+    """What the operator sees of it: objects, never items."""
     damaged = DamagedObject.objects.filter(tenant=row.tenant_id, repository=row.repository_id)
     still = damaged.filter(healed_at=None)
     return {
-        "verification": Verification.objects.filter(allocation=row).first(),
         "objects": still[:MOST],
         "damaged": still.count(),
         "healed": damaged.exclude(healed_at=None).count(),

@@ -51,7 +51,7 @@ def collection(request: PersonRequest, allocation_id: UUID) -> HttpResponse:
 @operator_action
 def clock(request: PersonRequest) -> HttpResponse:
     """An operator says that the clock which jumped ahead is right."""
-    if say_it_is_right():
+    if say_it_is_right(by=request.user.email):
         messages.success(request, "Restore points expire again.")
     else:
         messages.error(request, "Nothing is held up.")

@@ -51,13 +51,16 @@ def test_nothing_expires_after_both_clocks_jumped_ahead(jumped: World) -> None:
     assert clock.held_up() is not None
 
 
-def test_expiry_goes_on_when_an_operator_says_that_the_clock_is_right(jumped: World) -> None:
+def test_expiry_goes_on_when_an_operator_says_that_the_clock_is_right(
+    jumped: World, caplog: pytest.LogCaptureFixture
+) -> None:
     clock.note_clock()
-    assert clock.say_it_is_right()
+    assert clock.say_it_is_right(by="olga@provider.example")
+    assert "olga@provider.example says that the clock" in caplog.text
     assert clock.held_up() is None
     look(jumped)
     assert points(jumped) == 1
-    assert not clock.say_it_is_right()
+    assert not clock.say_it_is_right(by="olga@provider.example")
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])

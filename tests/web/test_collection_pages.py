@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime, timedelta
 
-from backups.retention.models import CollectionRun, CollectionState
-from tenants.isolation.scope import tenant_scope
+import pytest
+from django.utils import timezone
+
+from backups.retention.models import ClockWatch, CollectionRun, CollectionState
+from portal.web.live import STOP_POLLING
+from tenants.isolation.scope import OPERATOR, tenant_scope
 from tenants.models import AuditEvent
 from tests.cast import CANARY, Cast
 from tests.web.conftest import SignIn
@@ -97,8 +101,41 @@ def test_a_running_one_shows_how_far_it_is(cast: Cast, sign_in: SignIn) -> None:
             phase_done=3,
             phase_total=1200,
         )
-    page = sign_in(cast.operator).get(address(cast)).content.decode()
+    client = sign_in(cast.operator)
+    page = client.get(address(cast)).content.decode()
     assert "Deleting: 3 of 1,200 packs" in page
+    assert 'hx-trigger="every 2s"' in page
+    again = client.get(address(cast), HTTP_HX_REQUEST="true")
+    assert again.status_code == 200
+    assert "Deleting: 3 of 1,200 packs" in again.content.decode()
+    assert "Quota in GB" not in again.content.decode(), "what is being typed stays"
+
+
+@pytest.mark.parametrize("state", [CollectionState.PAUSED, CollectionState.FAILED])
+def test_a_page_on_which_nothing_moves_does_not_ask_again(
+    ended: Cast, sign_in: SignIn, state: str
+) -> None:
+    ended_at = "2026-11-20T12:00Z" if state == CollectionState.FAILED else None
+    with tenant_scope(ended.acme.id):
+        CollectionRun.objects.update(state=state, ended_at=ended_at)
+    client = sign_in(ended.operator)
+    assert "hx-trigger" not in client.get(address(ended)).content.decode()
+    assert client.get(address(ended), HTTP_HX_REQUEST="true").status_code == STOP_POLLING
+
+
+def test_an_operator_who_says_that_the_clock_is_right_is_in_the_log(
+    cast: Cast, sign_in: SignIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    jumped = datetime(2026, 8, 16, 2, 9, tzinfo=UTC)
+    ClockWatch.objects.using(OPERATOR).create(
+        seen_at=timezone.now(), came_from=jumped, waits_until=timezone.now() + timedelta(days=2)
+    )
+    client = sign_in(cast.operator)
+    page = client.get("/operator/infrastructure/").content.decode()
+    assert "2026-08-16 02:09" in page
+    assert b"expire again" in client.post("/operator/clock/", follow=True).content
+    assert f"{cast.operator.email} says that the clock" in caplog.text
+    assert b"Nothing is held up" in client.post("/operator/clock/", follow=True).content
 
 
 def test_a_tenant_sees_what_was_given_back(ended: Cast, sign_in: SignIn) -> None:
