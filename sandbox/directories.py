@@ -86,6 +86,7 @@ class Directories:
         user = self.user(key)
         with self.database.write() as db:
             db.execute("DELETE FROM users WHERE id = ?", (user.id,))
+            db.execute("DELETE FROM group_members WHERE member = ?", (user.id,))
             query = "SELECT archive FROM archives WHERE mailbox = ?"
             archives = [row["archive"] for row in db.execute(query, (user.mailbox,)).fetchall()]
             db.execute("DELETE FROM archives WHERE mailbox = ?", (user.mailbox,))

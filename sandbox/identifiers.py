@@ -21,6 +21,10 @@ def user_id(directory: str, address: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"user {directory} {address}"))
 
 
+def group_id(directory: str, name: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"group {directory} {name}"))
+
+
 def mailbox_id(directory: str, address: str) -> str:
     return f"MBX:{uuid.uuid5(_NAMESPACE, f'mailbox {directory} {address}')}@{directory}"
 

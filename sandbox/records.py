@@ -53,6 +53,15 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    number: int
+    directory: str
+    id: str
+    name: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
     number: int
     mailbox: str

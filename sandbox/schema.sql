@@ -36,6 +36,20 @@ CREATE TABLE IF NOT EXISTS users (
     mailbox TEXT REFERENCES mailboxes (id)
 );
 
+CREATE TABLE IF NOT EXISTS groups (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    directory TEXT NOT NULL REFERENCES directories (id),
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    address TEXT
+);
+
+CREATE TABLE IF NOT EXISTS group_members (
+    group_id TEXT NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+    member TEXT NOT NULL,  -- id of a user or a group
+    UNIQUE (group_id, member)
+);
+
 CREATE TABLE IF NOT EXISTS folders (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     mailbox TEXT NOT NULL REFERENCES mailboxes (id),

@@ -13,12 +13,13 @@ from pathlib import Path
 from sandbox.archives import Archives
 from sandbox.database import Database
 from sandbox.directories import Directories
+from sandbox.groups import Groups
 from sandbox.mailboxes import Mailboxes
 from sandbox.records import Change
 from sandbox.servers import Servers
 
 
-class Store(Directories, Mailboxes, Servers, Archives):
+class Store(Directories, Groups, Mailboxes, Servers, Archives):
     """Safe to use from threads and processes at once. ``path`` is created when missing."""
 
     def __init__(self, path: Path | str) -> None:

@@ -13,7 +13,7 @@ from sandbox.archives import ArchiveProfile
 from sandbox.certificate import server_context, trust_pem
 from sandbox.faults import Faults
 from sandbox.items import from_mail
-from sandbox.records import Directory, Item, User
+from sandbox.records import Directory, Group, Item, User
 from sandbox.registration import (
     ALL_ROLES,
     Registration,
@@ -117,6 +117,12 @@ class Sandbox:
         if on_server and user.mailbox:
             self.store.move_mailbox(user.mailbox, to_server=True)
         return user
+
+    def add_group(self, domain: str, name: str, *members: User | Group) -> Group:
+        """A group of people and groups of the organization."""
+        group = self.store.add_group(self.add_organization(domain).id, name)
+        self.store.put_members(group, members)
+        return group
 
     def add_archive(self, address: str, profile: ArchiveProfile = ArchiveProfile.OBSERVED) -> str:
         """The mailbox id of a new archive of somebody; in the cloud or on the server as theirs."""

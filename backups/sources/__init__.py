@@ -23,6 +23,7 @@ from backups.sources.interface import (
     Payload,
     PermissionState,
     SourceFolder,
+    SourceGroup,
     SourceMailbox,
     reference_of,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Retry",
     "SourceError",
     "SourceFolder",
+    "SourceGroup",
     "SourceMailbox",
     "Throttled",
     "Unavailable",

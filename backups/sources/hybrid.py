@@ -15,6 +15,7 @@ from backups.sources.interface import (
     MailboxSource,
     PermissionState,
     SourceFolder,
+    SourceGroup,
     SourceMailbox,
 )
 
@@ -39,6 +40,13 @@ class HybridSource:
 
     def discover(self) -> Iterator[SourceMailbox]:
         return chain(self._online.discover(), self._server.discover())
+
+    def groups(self) -> Iterator[SourceGroup]:
+        return chain(self._online.groups(), self._server.groups())
+
+    def members(self, group: str) -> Iterator[str]:
+        """Of a group of the cloud's directory: the server lists none."""
+        return self._online.members(group)
 
     def check(self) -> list[PermissionState]:
         return [*self._online.check(), *self._server.check()]

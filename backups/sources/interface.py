@@ -29,6 +29,15 @@ class SourceMailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceGroup:
+    """A group of people; ``address`` is "" for one that gets no mail."""
+
+    id: str
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFolder:
     """``parent_id`` None, or one that is never listed, means the top. ``kind`` is the container
     class ("IPF.Note"), ``well_known`` the name that is the same in all languages ("inbox")."""
@@ -135,6 +144,15 @@ class MailboxSource(Protocol):
 
     def discover(self) -> Iterator[SourceMailbox]:
         """Every mailbox of the organization."""
+
+    def groups(self) -> Iterator[SourceGroup]:
+        """Every group of the organization; none where the system has no list of them."""
+
+    def members(self, group: str) -> Iterator[str]:
+        """Addresses, in lower case, of everybody in a group and in the groups in it.
+
+        Not all of them have a mailbox. Raises Gone for a group that is not there.
+        """
 
     def check(self) -> list[PermissionState]:
         """What the organization granted, and what is missing. Signs in anew."""

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.graph.call import Call, Collection, Entity, delta, not_in_the_cloud
-from sandbox.graph.odata import check_select, selected
+from sandbox.graph.call import (
+    Call,
+    Collection,
+    Entity,
+    delta,
+    not_in_the_cloud,
+    paged,
+    skipped,
+)
+from sandbox.graph.odata import check_select, page_size, selected
 from sandbox.http import HttpError, Response, json_response
 from sandbox.records import NotFound, User
 
-_USER = ("id", "displayName", "userPrincipalName", "mail", "accountEnabled", "userType")
+USER = ("id", "displayName", "userPrincipalName", "mail", "accountEnabled", "userType")
 
 
 def organization(call: Call) -> Response:
@@ -23,21 +31,31 @@ def organization(call: Call) -> Response:
     return json_response({"value": [entity]})
 
 
+def users(call: Call) -> Response:
+    size = page_size(call.request)
+    found = call.store.users(call.caller.directory, skipped(call.request), size + 1)
+    return paged(call, USER, [(user.number, user_entity(user)) for user in found], size)
+
+
 def users_delta(call: Call) -> Response:
     directory = call.caller.directory
 
     def rows(after: int, limit: int) -> list[tuple[int, Entity]]:
-        return [(user.number, _entity(user)) for user in call.store.users(directory, after, limit)]
+        return [
+            (user.number, user_entity(user)) for user in call.store.users(directory, after, limit)
+        ]
 
     def present(ids: Sequence[str]) -> Mapping[str, Entity]:
         wanted = set(ids)
-        return {user.id: _entity(user) for user in call.store.users(directory) if user.id in wanted}
+        return {
+            user.id: user_entity(user) for user in call.store.users(directory) if user.id in wanted
+        }
 
-    return delta(call, Collection(f"users:{directory}", _USER, rows, present))
+    return delta(call, Collection(f"users:{directory}", USER, rows, present))
 
 
 def user(call: Call) -> Response:
-    return json_response(selected(_entity(_user(call)), check_select(call.request, _USER)))
+    return json_response(selected(user_entity(_user(call)), check_select(call.request, USER)))
 
 
 def exchange_settings(call: Call) -> Response:
@@ -73,7 +91,7 @@ def _mailbox_user(call: Call) -> User:
     return found
 
 
-def _entity(user: User) -> Entity:
+def user_entity(user: User) -> Entity:
     return {
         "id": user.id,
         "displayName": user.name,

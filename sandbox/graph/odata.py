@@ -58,7 +58,11 @@ def selected(entity: dict[str, object], select: str) -> dict[str, object]:
     if not select:
         return entity
     names = {name.strip().lower() for name in select.split(",")} | {"id"}
-    return {name: value for name, value in entity.items() if name.lower() in names}
+    return {
+        name: value
+        for name, value in entity.items()
+        if name.lower() in names or name.startswith("@")
+    }
 
 
 def check_select(request: Request, known: Collection[str]) -> str:

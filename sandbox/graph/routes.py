@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sandbox.faults import Faults
-from sandbox.graph import directory, mailboxes, transfer
+from sandbox.graph import directory, groups, mailboxes, transfer
+from sandbox.graph.batch import batch
 from sandbox.graph.call import Call
 from sandbox.graph.odata import DeltaTokens
 from sandbox.http import HttpError, Request, Response
@@ -17,6 +18,7 @@ from sandbox.tokens import Authority, Caller
 _USER_READ = ("User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
 _FOLDER_READ = ("MailboxFolder.Read.All", "MailboxFolder.ReadWrite.All")
 _ITEM_READ = ("MailboxItem.Read.All", "MailboxItem.ReadWrite.All")
+_GROUP_READ = ("Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All")
 _MAILBOX = "admin/exchange/mailboxes/{mailbox}"
 _FOLDER = f"{_MAILBOX}/folders/{{folder}}"
 
@@ -53,6 +55,7 @@ ROUTES = (
         directory.organization,
     ),
     Route("GET", "users/delta", _USER_READ, directory.users_delta),
+    Route("GET", "users", _USER_READ, directory.users),
     Route("GET", "users/{user}", _USER_READ, directory.user),
     Route("GET", "users/{user}/settings/exchange", _USER_READ, directory.exchange_settings),
     Route(
@@ -60,6 +63,15 @@ ROUTES = (
         "users/{user}/mailboxSettings",
         ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
         directory.mailbox_settings,
+    ),
+    Route("GET", "groups/delta", _GROUP_READ, groups.groups_delta),
+    Route("GET", "groups", _GROUP_READ, groups.groups),
+    Route("GET", "groups/{group}/members", _GROUP_READ, groups.members),
+    Route(
+        "GET",
+        "groups/{group}/transitiveMembers",
+        ("Directory.Read.All",),
+        groups.transitive_members,
     ),
     Route("GET", f"{_MAILBOX}/folders/delta", _FOLDER_READ, mailboxes.folders_delta),
     Route("GET", f"{_MAILBOX}/folders", _FOLDER_READ, mailboxes.folders),
@@ -108,6 +120,8 @@ class Graph:
         """The answer to a path below ``/v1.0`` or ``/beta``."""
         caller = self._authority.caller(request)
         segments = request.segments[1:]
+        if (request.method, segments) == ("POST", ["$batch"]):
+            return batch(request, self.answer, self._faults)
         for route in ROUTES:
             names = route.match(request.method, segments)
             if names is not None:

@@ -27,7 +27,9 @@ _SESSION_SECONDS = 3600
 def export_items(call: Call) -> Response:
     """Up to 20 items of one mailbox, each with its stream or an error of its own."""
     mailbox = call.mailbox()
-    ids = call.request.json().get("itemIds")
+    # Documented as itemIds; the schema, and so Microsoft's own client, writes ItemIds.
+    body = {name.lower(): value for name, value in call.request.json().items()}
+    ids = body.get("itemids")
     if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
         raise HttpError(400, "BadRequest", "itemIds is a list of ids.")
     if len(ids) > MAX_EXPORTED:

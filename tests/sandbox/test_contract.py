@@ -64,11 +64,15 @@ def test_every_property_that_is_answered_is_in_the_schema(
     expand = "$expand=singleValueExtendedProperties($filter=id eq 'String 0x0037')"
     listed = client.get(path(f"/folders/inbox/items?{expand}")).json()["value"][0]
     session = client.post(path("/createImportSession")).json()
+    exchange.sandbox.add_group("acme.example", "Staff")
+    with exchange.signed_in("Group.Read.All") as other:
+        group = other.get("/v1.0/groups").json()["value"][0]
     ids = {"itemIds": [item, "nonsense"]}
     done, failed = client.post(path("/exportItems"), json=ids).json()["value"]
     answers = [
         ("organization", client.get("/v1.0/organization").json()["value"][0]),
         ("user", user),
+        ("group", group),
         ("exchangeSettings", client.get(f"/v1.0/users/{user['id']}/settings/exchange").json()),
         ("mailboxSettings", client.get(f"/v1.0/users/{user['id']}/mailboxSettings").json()),
         ("mailboxFolder", client.get(path("/folders/delta")).json()["value"][0]),

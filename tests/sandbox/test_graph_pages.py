@@ -58,7 +58,9 @@ def test_another_directorys_mailbox_and_people_do_not_exist(exchange: Exchange):
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_each_path_asks_for_a_permission(exchange: Exchange, route):
-    path = route.path.format(mailbox=exchange.mailbox, user="u", folder="inbox", item="i")
+    path = route.path.format(
+        mailbox=exchange.mailbox, user="u", group="g", folder="inbox", item="i"
+    )
     with exchange.signed_in("Nothing.Useful") as client:
         answer = client.request(route.method, f"/v1.0/{path}", json={})
     assert answer.status_code == 403

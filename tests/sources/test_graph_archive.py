@@ -73,6 +73,17 @@ def test_discovery_tells_of_an_archive_with_its_mailbox(archived: Archived, sour
     assert archived.archive not in found
 
 
+def test_who_has_an_archive_takes_two_requests_for_a_mailbox(
+    archived: Archived, source: GraphSource
+):
+    for number in range(8):
+        archived.world.sandbox.add_mailbox(f"counted{number}.{archived.world.address}")
+    mailboxes = len(list(source.discover()))
+    # Besides the list of users: four are asked for at once before the first has answered.
+    users = archived.store.users(archived.store.directory("acme.example").id)
+    assert source.requests <= 1 + mailboxes * 2 + 4 + len(users) - mailboxes
+
+
 def test_when_beta_does_not_answer_it_is_not_known_whether_there_is_an_archive(
     archived: Archived, source: GraphSource
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from backups.sources.errors import Gone
 from backups.sources.ews.directory import PUBLIC, Directory, ServerFacts
 from backups.sources.ews.export import Export
 from backups.sources.ews.listing import TOP, Listing
@@ -19,6 +20,7 @@ from backups.sources.interface import (
     ItemReference,
     PermissionState,
     SourceFolder,
+    SourceGroup,
     SourceMailbox,
 )
 
@@ -50,6 +52,13 @@ class EwsSource:
     def discover(self) -> Iterator[SourceMailbox]:
         """The addresses of the settings that have a mailbox, and the public folders."""
         return self._directory.mailboxes()
+
+    def groups(self) -> Iterator[SourceGroup]:
+        """None: EWS has no list of groups."""
+        return iter(())
+
+    def members(self, group: str) -> Iterator[str]:
+        raise Gone(f"Exchange Server lists no groups, so there is no {group}")
 
     def check(self) -> list[PermissionState]:
         return self._directory.permissions()

@@ -47,6 +47,8 @@ _KIND = "archive items"
 class Abilities:
     """What was found out about archives so far, by their ids."""
 
+    settings: str = VERSION
+    """The version that says who has an archive."""
     versions: dict[str, str] = field(default_factory=dict)
     without_delta: set[str] = field(default_factory=set)
 

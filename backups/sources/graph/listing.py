@@ -148,22 +148,34 @@ class Listing:
     def _mailbox(self, user: JsonObject) -> SourceMailbox | None:
         person = identity(user, "listing users")
         try:
-            settings = self._settings(person, VERSION)
+            settings = self._exchange_settings(person)
         except Gone:
             return None
         mailbox = text(settings, "primaryMailboxId")
         if not mailbox:
             return None
-        if _ARCHIVE_ID not in settings:
-            # v1.0 says it of some organizations only ; the schema of beta has it.
-            try:
-                settings = self._settings(person, BETA)
-            except SourceError as error:
-                logger.warning("it is not known who has an archive: %s", error)
         archive = text(settings, _ARCHIVE_ID) if _ARCHIVE_ID in settings else None
         address = text(user, "mail") or text(user, "userPrincipalName")
         name, kind = text(user, "displayName"), self._kind(person)
         return SourceMailbox(mailbox, address, name, kind, archive)
+
+    def _exchange_settings(self, person: str) -> JsonObject:
+        """Which mailboxes somebody has. v1.0 names the archive of some organizations only, beta by
+        its schema: once that is known, beta is asked first."""
+        abilities = self.archives.abilities
+        if abilities.settings == BETA:
+            try:
+                return self._settings(person, BETA)
+            except (Refused, NotPermitted) as error:
+                logger.warning("beta does not say who has an archive: %s", error)
+        settings = self._settings(person, VERSION)
+        if _ARCHIVE_ID not in settings:
+            try:
+                settings = self._settings(person, BETA)
+                abilities.settings = BETA
+            except SourceError as error:
+                logger.warning("it is not known who has an archive: %s", error)
+        return settings
 
     def _settings(self, person: str, version: str) -> JsonObject:
         target = path("users", person, "settings", "exchange", version=version)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from backups.sources.graph.archive import Abilities, ArchiveListing
 from backups.sources.graph.export import export
+from backups.sources.graph.groups import GroupListing
 from backups.sources.graph.listing import Listing
 from backups.sources.graph.permissions import permission_states
 from backups.sources.graph.restore import Writer
@@ -19,6 +20,7 @@ from backups.sources.interface import (
     ItemReference,
     PermissionState,
     SourceFolder,
+    SourceGroup,
     SourceMailbox,
 )
 from backups.sources.pacing import Gate
@@ -34,6 +36,7 @@ class GraphSource:
         self._transport = Transport(settings, patience or Patience(), gate)
         abilities = Abilities()
         self._listing = Listing(self._transport, ArchiveListing(self._transport, abilities))
+        self._groups = GroupListing(self._transport)
         self._writer = Writer(self._transport, abilities)
 
     @property
@@ -46,6 +49,12 @@ class GraphSource:
 
     def discover(self) -> Iterator[SourceMailbox]:
         return self._listing.mailboxes()
+
+    def groups(self) -> Iterator[SourceGroup]:
+        return self._groups.groups()
+
+    def members(self, group: str) -> Iterator[str]:
+        return self._groups.members(group)
 
     def check(self) -> list[PermissionState]:
         """As promised; proves by a call that the directory answers to the token."""
