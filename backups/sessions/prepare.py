@@ -36,10 +36,11 @@ def prepare_session(session_id: UUID, tenant_id: UUID) -> None:
     does nothing. A worker that dies leaves the session to the next tick's ring.
     """
     with tenant_scope(tenant_id):
+        session = Session.objects.get(pk=session_id)
+        if not session.is_open or Task.objects.filter(session=session).exists():
+            return
         # By the database's clock, which wrote it: a host whose clock is behind would never begin.
-        due = Session.objects.filter(pk=session_id, prepare_after__lte=Now())
-        session = due.first()
-        if session is None or not session.is_open or Task.objects.filter(session=session).exists():
+        if not Session.objects.filter(pk=session_id, prepare_after__lte=Now()).exists():
             return
     with _alone(session_id) as alone:
         if not alone:
