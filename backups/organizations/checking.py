@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from uuid import UUID
 
 from backups.organizations.connections import source_for
 from backups.organizations.discovery import discover_mailboxes, note_failure
 from backups.organizations.models import Organization
+from backups.organizations.remedies import Remedy, remedies
+from backups.organizations.trial import Trial, mailboxes_to_try, try_mailbox
 from backups.repository import RepositoryError
 from backups.sources import PermissionState, SourceError
 from backups.sources.graph import Patience
@@ -20,11 +23,13 @@ _PATIENCE = Patience(attempts=2, first_wait=0.5, longest_wait=3.0)
 @dataclass(frozen=True, slots=True)
 class Check:
     """What a check found. ``mailboxes`` is None when they could not be listed; ``error`` says why
-    it ended early, "" when it went through."""
+    it ended early, "" when it went through. ``trials``: one mailbox of each system, read."""
 
     permissions: tuple[PermissionState, ...] = ()
     mailboxes: int | None = None
     error: str = ""
+    trials: tuple[Trial, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def missing(self) -> list[PermissionState]:
@@ -41,22 +46,26 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        return not self.error and not self.missing
+        return not self.error and not self.missing and not self.failed_trials
+
+    @property
+    def failed_trials(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.problem]
 
 
 def check_organization(*, organization: Organization, person_id: UUID | None = None) -> Check:
-    """Sign in, compare permissions, look for mailboxes. Never raises for what the outside does.
+    """Sign in, compare permissions, look for mailboxes, read one of them.
 
-    The organization's state is noted, and the check is an audit event.
+    Never raises for what the outside does. The organization's state is noted, and the check is an
+    audit event.
     """
     permissions: tuple[PermissionState, ...] = ()
     try:
-        source = source_for(organization, _PATIENCE)
-        try:
+        with closing(source_for(organization, _PATIENCE)) as source:
             permissions = tuple(source.check())
-        finally:
-            source.close()
-        found = discover_mailboxes(organization.pk, organization.tenant_id, _PATIENCE)
+            found = discover_mailboxes(organization.pk, organization.tenant_id, _PATIENCE)
+            chosen = mailboxes_to_try(organization.pk)
+            trials = tuple(try_mailbox(source, mailbox) for mailbox in chosen)
     # The key service does not answer; what it says names the provider's infrastructure.
     except RepositoryError:
         reason = "The credential cannot be opened at the moment: its key cannot be had. Try again."
@@ -66,7 +75,8 @@ def check_organization(*, organization: Organization, person_id: UUID | None = N
         note_failure(organization, str(error))
         check = Check(permissions, None, str(error) or type(error).__name__)
     else:
-        check = Check(permissions, found)
+        named = tuple(remedies(organization, permissions))
+        check = Check(permissions, found, trials=trials, remedies=named)
     record(
         action="organization.checked",
         subject=organization.name,

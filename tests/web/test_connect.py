@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from django.test import Client
 from backups.organizations.connections import source_for
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.servers import server_problem
+from sandbox.faults import Fault, Kind
 from sandbox.registration import BACKUP_ROLES
 from sandbox.testing import Sandbox
 from tenants.isolation.scope import tenant_scope
@@ -123,6 +126,37 @@ def test_an_organization_is_connected_checked_and_its_mailboxes_are_found(
     assert {"organization.connected", "organization.checked"} <= actions
     edit = client.get(path.replace("/check/", "/edit/")).content.decode()
     assert "PRIVATE KEY" not in edit
+
+
+def test_one_mailbox_is_read_for_real(cast: Cast, sign_in: SignIn, sandbox: Sandbox) -> None:
+    sandbox.add_mail("jun@acme.example", "Inbox", b"Subject: Hello\r\n\r\nHello.\r\n")
+    client = sign_in(cast.admin)
+    path = connect(client, of_sandbox(sandbox))
+    page = client.post(path).content.decode()
+    assert re.search(r"jun@acme\.example</strong>.*Read.* listed, an item of .* exported", page)
+
+    sandbox.faults.add(Fault(Kind.STATUS, "exportItems", times=9, status=403))
+    page = client.post(path).content.decode()
+    sandbox.faults.clear()
+    assert "A mailbox could not be read." in page
+    assert "exporting" in page
+    assert "Everything works." not in page
+
+
+def test_what_to_run_is_shown_with_the_organizations_own_values(
+    cast: Cast, sign_in: SignIn, sandbox: Sandbox
+) -> None:
+    client = sign_in(cast.admin)
+    values = of_sandbox(sandbox, roles=(*BACKUP_ROLES, "Mail.Read"))
+    path = connect(client, values)
+    page = html.unescape(client.post(path).content.decode())
+    granted, _, rest = page.partition("Withdraw what is too much")
+    withdrawn, _, narrowed = rest.partition("Narrow it to some mailboxes")
+    assert "'MailboxFolder.ReadWrite.All', 'MailboxItem.ImportExport.All'" in granted
+    assert f"appId eq '{values['client_id']}'" in granted
+    assert "Where-Object Value -in 'Mail.Read'\n" in withdrawn
+    assert f"-App '{values['client_id']}' -Role 'Application MailboxItem.Export'" in narrowed
+    assert "ImportExport" not in narrowed
 
 
 def test_missing_permissions_are_named_with_what_they_are_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 
 import pytest
@@ -145,7 +146,8 @@ def test_a_missing_right_to_impersonate_is_named(
     values = form(sandbox, account=account.user_name, password=account.password)
     page = client.post(connect(client, values)).content.decode()
     assert "1 permission missing." in page
-    assert "ApplicationImpersonation" in page
+    command = f"-Role ApplicationImpersonation -User '{account.user_name}'"
+    assert command in html.unescape(page)
 
 
 def test_addresses_come_from_a_file_and_each_counts_once(
