@@ -1,6 +1,6 @@
 """Finding items by what they say: one function in the database, ids out, rows under row security.
 
-``backups_search`` (migration 0005) runs with the owner's rights, because under row security the
+``backups_search`` (migration 0022) runs with the owner's rights, because under row security the
 index over words would not be used; it asks for the tenant that is set, whatever it is given.
 """
 
@@ -20,7 +20,7 @@ from tenants.isolation.scope import APP, require_tenant
 State = Literal["now", "point", "gone", "ever"]
 
 _SEARCH = """
-SELECT * FROM backups_search(%s::tsquery, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT * FROM backups_search(%s::tsquery[], %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -40,7 +40,7 @@ def search(
     there at commit ``point`` of ``backup_id``, ``gone`` what had been there before it.
     """
     require_tenant()
-    wanted = [terms.text] if terms.text else []
+    wanted = list(terms.parts)
     if folder_id:
         wanted.append(f"'{lexemes.folder_mark(folder_id)}'")
     if terms.smallest is not None or terms.largest is not None:
@@ -51,7 +51,7 @@ def search(
         cursor.execute(
             _SEARCH,
             [
-                " & ".join(f"({part})" for part in wanted),
+                wanted,
                 backup_id,
                 state,
                 point,

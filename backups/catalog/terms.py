@@ -60,6 +60,8 @@ class Terms:
     """``text`` is a ``tsquery``, empty for everything. Dates are aware, sizes in bytes."""
 
     text: str = ""
+    parts: tuple[str, ...] = ()
+    """What ``text`` asks for all at once, each a ``tsquery``."""
     since: datetime | None = None
     until: datetime | None = None
     smallest: int | None = None
@@ -119,17 +121,21 @@ class _Parser:
         """Alternatives, up to the end or a closing parenthesis."""
         if depth > DEEPEST:
             raise QueryError("Too many parentheses inside each other.")
-        choices = [self._all(depth)]
+        parts = self._all(depth)
+        choices = [_all_of(parts)]
         while self._is("OR"):
             self.place += 1
             self.bound += 1
-            choices.append(self._all(depth))
+            choices.append(_all_of(self._all(depth)))
             self.bound -= 1
         if len(choices) > 1 and not all(choices):
             raise QueryError("OR needs a word on both sides.")
-        return choices[0] if len(choices) == 1 else f"({' | '.join(choices)})"
+        text = choices[0] if len(choices) == 1 else f"({' | '.join(choices)})"
+        if depth == 0:
+            self.terms.parts = tuple(parts) if len(choices) == 1 else (text,)
+        return text
 
-    def _all(self, depth: int) -> str:
+    def _all(self, depth: int) -> list[str]:
         start, limits = self.place, self._limits()
         parts = []
         while (token := self.token) is not None and token.kind != "close" and not self._is("OR"):
@@ -141,7 +147,7 @@ class _Parser:
                 parts.append(part)
         if self._is("OR") and limits != self._limits():
             raise QueryError(_UNBOUND.format(self.tokens[start].text))
-        return parts[0] if len(parts) == 1 else f"({' & '.join(parts)})" if parts else ""
+        return parts
 
     def _one(self, depth: int) -> str:
         token = self.tokens[self.place]
@@ -227,6 +233,10 @@ class _Parser:
 
 
 _UNBOUND: Final = "Dates and sizes hold for the whole search: {} can't stand in OR or NOT."
+
+
+def _all_of(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"({' & '.join(parts)})" if parts else ""
 
 
 def _any_of(marks: Sequence[str], between: str) -> str:

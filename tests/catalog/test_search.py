@@ -17,9 +17,8 @@ from tests.cast import Cast, Company
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
-_CALL = (
-    "SELECT * FROM backups_search({}, NULL, 'ever', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 99)"
-)
+_REST = "NULL, 'ever', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 99"
+_CALL = f"SELECT * FROM backups_search(ARRAY[{{}}], {_REST})"
 
 
 def put(company: Company, *versions: dict[str, object]) -> None:
