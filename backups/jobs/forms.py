@@ -41,7 +41,8 @@ class JobForm(forms.Form):
         required=False,
         max_length=20_000,
         widget=forms.Textarea({"rows": 3}),
-        help_text="One name a line, such as Junk Email; all folders below it are left out too.",
+        help_text="One name a line, such as Junk Email; all folders below it are left out too. Or a"
+        " role: archivemsgfolderroot for archives, recoverableitemsdeletions for what was deleted.",
     )
     schedule = forms.ChoiceField(
         label="Runs", choices=Job.Schedule.choices, widget=forms.RadioSelect

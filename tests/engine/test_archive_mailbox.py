@@ -9,6 +9,7 @@ from backups.sessions.models import State
 from sandbox.archives import ArchiveProfile
 from sandbox.faults import Fault, Kind
 from tenants.isolation.scope import tenant_scope
+from tests.engine.test_restore import assert_back, items, restore
 from tests.engine.world import MARA, World, mail
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "operator", "owner"])
@@ -107,6 +108,36 @@ def test_a_disabled_archive_leaves_the_newest_point_and_nothing_else(
     with tenant_scope(world.id):
         points = Mailbox.objects.get(address=MARA).backups.get().points.order_by("sequence")
         assert [point.items for point in points] == [6, 3]
+
+
+def test_what_an_archive_held_comes_back_into_the_mailbox_and_not_into_the_archive(
+    world: World, archive: str
+) -> None:
+    world.run_job()
+    version = world.current()["oldest"]
+    gone = version.item_id.removeprefix("archive:")
+    world.sandbox.store.delete_item(archive, gone, hard=True)
+    session = restore(world, [version])
+    assert session.state == State.FAILED
+    assert "mailbox itself" in items(session)["oldest"].reason
+    (restored,) = items(restore(world, [version], "From the archive")).values()
+    assert_back(world, version, restored, "From the archive")
+
+
+def test_a_job_may_leave_recoverable_items_out(world: World) -> None:
+    store, mailbox = world.sandbox.store, world.source_mailbox()
+    (item,) = world.add("Inbox", "deleted")
+    store.delete_item(mailbox, item.id)
+    with tenant_scope(world.id):
+        world.job.excluded_folders = ["recoverableitemsdeletions"]
+        world.job.save()
+    world.run_job()
+    assert "deleted" not in world.current()
+    with tenant_scope(world.id):
+        world.job.excluded_folders = []
+        world.job.save()
+    world.run_job()
+    assert "deleted" in world.current()
 
 
 def test_a_job_may_leave_archives_out(world: World, archive: str) -> None:
