@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from sandbox.ews import PATHS, Ews
 from sandbox.faults import Fault, Faults, Kind, status_error, truncated
@@ -62,14 +63,17 @@ class Application:
             if isinstance(caller, Response):
                 return caller
             return lambda fault: self._ews.answer(request, caller, fault)
-        return lambda fault: self._route(request)
+        return lambda fault: self._route(request, fault)
 
-    def _route(self, request: Request) -> Response:
+    def _route(self, request: Request, fault: Fault | None) -> Response:
+        if fault and fault.kind is Kind.EXPIRED_STATE:
+            raise status_error(replace(fault, status=410))
         match (request.method, request.segments):
             case ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]):
                 return self.authority.configuration(request, tenant)
             case ("POST", [tenant, "oauth2", "v2.0", "token"]):
-                return self.authority.token(request, tenant)
+                ahead = (fault.clock or 0) if fault and fault.kind is Kind.CLOCK else 0
+                return self.authority.token(request, tenant, ahead)
             case (_, ["v1.0" | "beta", *_]):
                 return self._graph.answer(request)
             case ("POST", ["api", "gv1.0", _, "importItem"]):

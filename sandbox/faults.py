@@ -12,15 +12,18 @@ import json
 import random
 import re
 import threading
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
+from email.utils import formatdate
 
 from sandbox.http import HttpError, Request, Response
 
 
 class Kind(enum.StrEnum):
     STATUS = "status"
-    """Answer ``status`` instead of doing anything; with ``retry_after`` when it is set."""
+    """Answer ``status`` instead of doing anything; with ``retry_after`` when it is set, as a date
+    by a clock that is ``clock`` seconds ahead when that is set."""
     RESET = "reset"
     """Break the connection before anything is done."""
     LOST = "lost"
@@ -35,12 +38,18 @@ class Kind(enum.StrEnum):
     """In an export: the answer does not mention the item."""
     FAILED_ITEM = "failed item"
     """In an export: the item carries the error ``code``."""
+    VANISHED_ITEM = "vanished item"
+    """In an export: the item is deleted for good before it is looked for."""
     MARKED_ITEM = "marked item"
     """In an export of EWS: the item's base64 ends early, with Exchange's text that it does."""
     BARE_ITEM = "bare item"
     """In MIME content: the attachments are missing."""
     SLOW = "slow"
     """Answer, with the body spread over ``seconds``."""
+    EXPIRED_STATE = "expired state"
+    """A listing that goes on from somewhere is told that this is not known any more."""
+    CLOCK = "clock"
+    """At the token endpoint: the server's clock is ``clock`` seconds ahead."""
     FAULT = "fault"
     """EWS: a SOAP fault with ``code`` (ErrorServerBusy) instead of doing anything; with
     ``retry_after`` as BackOffMilliseconds when it is set."""
@@ -88,6 +97,7 @@ class Fault:
     item: str = ""
     probability: float = 1.0
     seconds: float = 1.0
+    clock: int | None = None
 
     @classmethod
     def from_record(cls, record: object) -> Fault:
@@ -136,7 +146,7 @@ class Faults:
         where = request.name
         with self._lock:
             for fault, left in self._waiting:
-                if fault.kind not in ITEM_KINDS and re.search(fault.path, where):
+                if _concerns(fault, request) and re.search(fault.path, where):
                     if left[0]:
                         left[0] -= 1
                     elif left[1] and self._hits(fault):
@@ -163,9 +173,23 @@ class Faults:
         return fault
 
 
+def _concerns(fault: Fault, request: Request) -> bool:
+    if fault.kind is Kind.EXPIRED_STATE:
+        return request.resumes
+    return fault.kind not in ITEM_KINDS
+
+
 def status_error(fault: Fault) -> HttpError:
+    """The answer of a fault, by a clock of its own where the script says so."""
     code, message = _CODES.get(fault.status, ("generalException", "Something went wrong."))
-    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    headers = {}
+    if fault.retry_after is not None:
+        headers["Retry-After"] = str(fault.retry_after)
+    if fault.clock is not None:
+        now = time.time() + fault.clock
+        headers["Date"] = formatdate(now, usegmt=True)
+        if fault.retry_after is not None:
+            headers["Retry-After"] = formatdate(now + fault.retry_after, usegmt=True)
     return HttpError(fault.status, fault.code or code, message, headers)
 
 

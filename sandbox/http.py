@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 JsonObject = Mapping[str, object]
 
+_SYNC_STATE = re.compile(rb"<(?:\w+:)?SyncState>[^<]")
 _OPERATION = re.compile(rb"<(?:\w+:)?Body\b[^>]*>\s*<(?:\w+:)?(\w+)")
 _HEAD = 64 * 1024
 
@@ -68,6 +69,13 @@ class Request:
         where = f"{self.method} /{'/'.join(self.segments)}"
         found = _OPERATION.search(self.body, 0, _HEAD) if self.body.startswith(b"<") else None
         return f"{where} {found[1].decode('ascii')}" if found else where
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it goes on from a token that an earlier answer gave."""
+        if self.body.startswith(b"<"):
+            return _SYNC_STATE.search(self.body, 0, _HEAD) is not None
+        return not self.query.keys().isdisjoint(("$deltatoken", "$skiptoken"))
 
     @property
     def base_url(self) -> str:

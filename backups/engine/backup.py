@@ -7,7 +7,7 @@ ledger; one bad item makes a warning, and blocks nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -22,8 +22,9 @@ from backups.engine.exclusions import Exclusions, KnownFolder
 from backups.engine.intake import Intake
 from backups.engine.mailbox import Mailbox
 from backups.engine.progress import Progress
+from backups.engine.relisting import listed_anew
 from backups.repository import Commit, CommitKind, StoredCommit, Vault, Writer
-from backups.sources import CursorExpired, Gone, ItemChange, MailboxSource, SourceFolder
+from backups.sources import ChangePage, CursorExpired, Gone, ItemChange, MailboxSource, SourceFolder
 from tenants.isolation.scope import tenant_scope
 
 HIERARCHY = "hierarchy"
@@ -278,7 +279,7 @@ class MailboxRun:
         self._remove_items(folder_id, pending)
         after = 0
         while rows := self._held_in(folder_id, after):
-            self._remove_items(folder_id, [item_id for _pk, item_id in rows])
+            self._remove_items(folder_id, [item_id for _pk, item_id, _size in rows])
             after = rows[-1][0]
             yield
         for fault in list(self._ledger.faults.values()):
@@ -288,10 +289,10 @@ class MailboxRun:
         self.changes.cursors[_stream(folder_id)] = None
         self.changes.remove_folder(folder_id)
 
-    def _held_in(self, folder_id: str, after: int) -> list[tuple[int, str]]:
+    def _held_in(self, folder_id: str, after: int) -> list[tuple[int, str, int]]:
         with self._scope():
             held = self._current().filter(folder_id=folder_id, pk__gt=after).order_by("pk")
-            return list(held.values_list("pk", "item_id")[:REMOVE_AT_ONCE])
+            return list(held.values_list("pk", "item_id", "size")[:REMOVE_AT_ONCE])
 
     def _look_for(self, folder_id: str) -> Iterator[None]:
         """A folder that should be there was not found: did it vanish, or the whole mailbox?
@@ -307,20 +308,25 @@ class MailboxRun:
             yield from self._remove_folder(folder_id)
 
     def _read_folder(self, folder_id: str, intake: Intake) -> Iterator[None]:
+        cursor, held = self._cursors.get(_stream(folder_id)), partial(self._held_in, folder_id)
+        whole = partial(listed_anew, self.source, self.mailbox.reference, folder_id, held)
         try:
-            yield from self._apply_changes(folder_id, self._cursors.get(_stream(folder_id)), intake)
+            # What is held without a cursor is of a first listing that broke off in a page.
+            anew = cursor is None and held(0)
+            goes_on = partial(self.source.changes, self.mailbox.reference, folder_id, cursor)
+            yield from self._apply_changes(folder_id, whole() if anew else goes_on(), intake)
         except CursorExpired:
-            # Everything is listed again; what is not listed is kept, for a listing that starts
-            # over is no proof of a deletion.
             name = self._folders[folder_id].name
             self.progress.note(
                 f"The server forgot the token of folder {name}: all its items are listed."
             )
             self._started_over = True
-            yield from self._apply_changes(folder_id, None, intake)
+            yield from self._apply_changes(folder_id, whole(), intake)
 
-    def _apply_changes(self, folder_id: str, cursor: str | None, intake: Intake) -> Iterator[None]:
-        for page in self.source.changes(self.mailbox.reference, folder_id, cursor):
+    def _apply_changes(
+        self, folder_id: str, pages: Iterable[ChangePage], intake: Intake
+    ) -> Iterator[None]:
+        for page in pages:
             self.progress.step()
             if page.warning:
                 self.progress.warn(page.warning)
@@ -333,7 +339,8 @@ class MailboxRun:
                 yield from intake.take(folder_id, wanted[start : start + EXPORT_AT_ONCE])
             self.progress.count(items_seen=len(listed))
             # A page's cursor stands for all items up to it: they are stored or in the ledger.
-            self.changes.cursors[_stream(folder_id)] = page.cursor
+            if page.cursor:
+                self.changes.cursors[_stream(folder_id)] = page.cursor
             yield
 
     def _remove_items(self, folder_id: str, item_ids: Sequence[str]) -> None:

@@ -55,7 +55,8 @@ class States:
             state = State(**json.loads(self._sealed.read(text)))
         except (ValueError, TypeError) as error:
             raise EwsError("ErrorInvalidSyncStateData") from error
-        if state.scope != scope or state.generation != generation:
+        expired = state.generation != generation or call.strikes(Kind.EXPIRED_STATE)
+        if state.scope != scope or expired:
             raise EwsError("ErrorInvalidSyncStateData")
         return state
 

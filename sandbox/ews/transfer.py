@@ -29,6 +29,9 @@ def export_items(call: Call) -> Element:
     def answer(named: Element) -> Element | None:
         item = call.item(named)
         fault = call.faults.strike_item(item.id, item.message_id)
+        if fault and fault.kind is Kind.VANISHED_ITEM:
+            call.store.delete_item(item.mailbox, item.id, hard=True)
+            raise EwsError("ErrorItemNotFound")
         if fault and fault.kind is Kind.MISSING_ITEM:
             return None
         if fault and fault.kind is Kind.FAILED_ITEM:

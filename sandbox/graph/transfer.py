@@ -127,6 +127,9 @@ def _exported(call: Call, mailbox: str, identity: str) -> list[bytes]:
         message = f"{call.request.base_url}{path}"
         return [_failure(identity, "ErrorArchiveFolderMovedPermanently", message)]
     fault = call.faults.strike_item(item.id, item.message_id)
+    if fault and fault.kind is Kind.VANISHED_ITEM:
+        call.store.delete_item(mailbox, identity, hard=True)
+        return _exported(call, mailbox, identity)
     if fault and fault.kind is Kind.MISSING_ITEM:
         return []
     if fault and fault.kind is Kind.FAILED_ITEM:

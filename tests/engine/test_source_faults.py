@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 
 from backups.jobs.models import Job
 from backups.organizations.models import Mailbox, Organization
 from backups.sessions.models import State
+from backups.sources import ChangePage, GraphSource
 from sandbox.faults import Fault, Kind
 from tenants.isolation.scope import tenant_scope
 from tests.engine.world import JUN, MARA, World
@@ -240,4 +244,59 @@ def test_mailboxes_that_come_and_go_are_followed_and_what_is_stored_stays(world:
     assert (session.state, session.mailboxes_total, session.items_new) == (State.SUCCESS, 2, 1)
     assert world.mailbox(JUN).retired_at is not None
     assert len(world.stored(JUN).items) == 3
+    world.verify()
+
+
+def test_what_is_deleted_and_moved_while_the_server_forgets_its_token_is_followed(
+    world: World,
+) -> None:
+    moved, gone = world.add("Inbox", "moved", "gone")
+    world.run_job()
+    store, mailbox = world.sandbox.store, world.source_mailbox()
+    store.move_item(mailbox, moved.id, "drafts")
+    store.delete_item(mailbox, gone.id, hard=True)
+    store.expire_delta_tokens(world.sandbox.add_organization("acme.example").id)
+
+    world.sandbox.faults.add(Fault(Kind.STATUS, path="exportItems", status=403, after=1))
+    assert world.run_job().state != State.SUCCESS
+    session = world.run_job()
+
+    assert session.state == State.SUCCESS, world.log(session)
+    world.verify()
+    assert "gone" not in world.current()
+
+
+def test_what_a_listing_leaves_out_stays_while_the_server_has_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run_job()
+    before = world.current().keys()
+    hidden = next(iter(world.sandbox_payloads()))
+    whole = GraphSource.changes
+
+    def without_it(
+        source: GraphSource, mailbox: str, folder: str, cursor: str | None
+    ) -> Iterator[ChangePage]:
+        for page in whole(source, mailbox, folder, cursor):
+            kept = tuple(change for change in page.changes if change.id != hidden)
+            yield replace(page, changes=kept)
+
+    monkeypatch.setattr(GraphSource, "changes", without_it)
+    world.sandbox.store.expire_delta_tokens(world.sandbox.add_organization("acme.example").id)
+    session = world.run_job()
+    assert session.items_removed == 0
+    assert world.current().keys() == before
+    world.verify()
+
+
+def test_what_is_deleted_after_a_first_listing_broke_off_is_followed(world: World) -> None:
+    world.add("Inbox", *(f"more-{number}" for number in range(30)))
+    world.sandbox.faults.add(Fault(Kind.STATUS, path="exportItems", status=403, after=1))
+    assert world.run_job().state != State.SUCCESS
+    assert world.stored().items or world.stored(JUN).items
+    for address in (MARA, JUN):
+        for item in world.stored(address).items:
+            world.sandbox.store.delete_item(world.source_mailbox(address), item, hard=True)
+    session = world.run_job()
+    assert session.state == State.SUCCESS, world.log(session)
     world.verify()

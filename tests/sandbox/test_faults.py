@@ -1,4 +1,6 @@
 import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
@@ -6,6 +8,8 @@ import pytest
 
 from sandbox.faults import Fault, Faults, Kind
 from tests.sandbox.conftest import Exchange
+
+SCRIPTS = Path(__file__).parents[2] / "sandbox" / "scripts"
 
 
 def test_a_fault_strikes_as_often_as_it_says_and_where_it_says(exchange: Exchange):
@@ -49,6 +53,40 @@ def test_a_fault_of_an_item_finds_it_by_id_or_message_id(exchange: Exchange):
     first, second = answer.json()["value"]
     assert first["error"]["code"] == "ErrorCorruptData"
     assert second["itemId"] == items[2]
+
+
+def test_an_item_that_vanishes_is_gone_for_good(exchange: Exchange):
+    item = exchange.add_mail(1)
+    exchange.sandbox.faults.add(Fault(Kind.VANISHED_ITEM, item=item))
+    for _ in range(2):
+        answer = exchange.client.post(exchange.path("/exportItems"), json={"itemIds": [item]})
+        assert answer.json()["value"][0]["error"]["code"] == "ErrorItemNotFound"
+    assert exchange.client.get(exchange.path(f"/folders/inbox/items/{item}")).status_code == 404
+
+
+def test_a_state_expires_for_those_who_bring_one(exchange: Exchange):
+    exchange.sandbox.faults.add(Fault(Kind.EXPIRED_STATE, "folders/delta"))
+    first = exchange.client.get(exchange.path("/folders/delta"))
+    assert first.status_code == 200
+    link = first.json()["@odata.deltaLink"]
+    answer = exchange.client.get(link)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "syncStateNotFound")
+    assert exchange.client.get(link).status_code == 200
+
+
+def test_a_clock_that_is_off_shows_in_the_dates_of_an_answer(exchange: Exchange):
+    exchange.sandbox.faults.add(
+        Fault(Kind.STATUS, "/folders$", status=503, retry_after=30, clock=-7200)
+    )
+    headers = exchange.client.get(exchange.path("/folders")).headers
+    said, asked = (parsedate_to_datetime(headers[name]) for name in ("Date", "Retry-After"))
+    assert (asked - said).total_seconds() == 30
+    assert (datetime.now(UTC) - said).total_seconds() > 7000
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_worst_days_are_scripts(script: Path):
+    Faults().load(script.read_text(encoding="utf-8"))
 
 
 def test_a_script_says_the_same_in_json(exchange: Exchange):

@@ -267,7 +267,7 @@ class Transport:
             return NotPermitted(f"{what}: {reason}", role)
         if status in (429, 503):
             problem = Problem(str(status), response.reason or "", {})
-            return self._throttled(call, problem, retry_after(response.headers.get("Retry-After")))
+            return self._throttled(call, problem, retry_after(response.headers))
         if call.divisible and status in (408, 413, 502, 504):
             return TooMuch()
         if status == 413 or (status == 404 and not call.repeatable):

@@ -260,7 +260,7 @@ class Transport:
             reason = str(error) or type(error).__name__
             kind = BrokenListing if isinstance(error, BrokenAnswer) else Retry
             raise _Failure(kind(f"{call.what}: the answer broke off ({reason})")) from error
-        raise self._failure(call, problem, retry_after(response.headers.get("Retry-After")))
+        raise self._failure(call, problem, retry_after(response.headers))
 
     def _failure(self, call: Call, problem: Problem, wait: float | None) -> Exception:
         """What to raise for an answer that is an error."""
