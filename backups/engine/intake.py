@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from backups.engine.changes import Changes, RetryLedger
 from backups.engine.items import ItemRefused, prepare
 from backups.engine.progress import Progress
+from backups.mime_items import is_mime_item
 from backups.repository import ItemRecord, Writer
 from backups.sources import ExportedItem, Gone, ItemChange, MailboxSource, Payload, SourceError
 
 STORE_ITEMS = 20
 STORE_BYTES = 16 * 1024 * 1024
 """Exported items are stored at either of these, so that few of them are in memory at once."""
+REDUCED = (
+    "Reduced fidelity: this system gives items as MIME, not as native streams; some of what only"
+    " Outlook knows is not in the backup."
+)
 VANISHED = "It was listed, but the server did not find it when asked for it."
 
 
@@ -39,6 +44,7 @@ class Intake:
         self._ledger = ledger
         self._progress = progress
         self._folder_name = folder_name
+        self._said_reduced = False
 
     def take(self, folder_id: str, wanted: Sequence[ItemChange]) -> Iterator[None]:
         """Export and store; yields where the caller may commit.
@@ -107,6 +113,9 @@ class Intake:
                 ready.append((item, payload, prepare(payload)))
             except ItemRefused as error:
                 self._refused(folder_id, item.id, str(error))
+        if not self._said_reduced and any(is_mime_item(payload) for _item, payload, _ in ready):
+            self._said_reduced = True
+            self._progress.note(REDUCED)
         new_before = self._writer.bytes_new
         references = self._writer.add([prepared.cut for _item, _payload, prepared in ready])
         for (item, payload, prepared), refs in zip(ready, references, strict=True):

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from backups.organizations.connections import source_for
 from backups.organizations.discovery import discover_mailboxes, note_failure
-from backups.organizations.models import Organization
+from backups.organizations.models import Mailbox, Organization
 from backups.organizations.remedies import Remedy, remedies
 from backups.organizations.trial import Trial, mailboxes_to_try, try_mailbox
 from backups.repository import RepositoryError
-from backups.sources import PermissionState, SourceError
+from backups.sources import MailboxSource, PermissionState, SourceError
 from backups.sources.graph import Patience
 from tenants.audit.services import record
 
@@ -23,13 +23,16 @@ _PATIENCE = Patience(attempts=2, first_wait=0.5, longest_wait=3.0)
 @dataclass(frozen=True, slots=True)
 class Check:
     """What a check found. ``mailboxes`` is None when they could not be listed; ``error`` says why
-    it ended early, "" when it went through. ``trials``: one mailbox of each system, read."""
+    it ended early, "" when it went through. ``trials``: one mailbox of each system, read.
+    ``reduced``: of some mailboxes only MIME is to be had.
+    """
 
     permissions: tuple[PermissionState, ...] = ()
     mailboxes: int | None = None
     error: str = ""
     trials: tuple[Trial, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    reduced: bool = False
 
     @property
     def missing(self) -> list[PermissionState]:
@@ -66,6 +69,7 @@ def check_organization(*, organization: Organization, person_id: UUID | None = N
             found = discover_mailboxes(organization.pk, organization.tenant_id, _PATIENCE)
             chosen = mailboxes_to_try(organization.pk)
             trials = tuple(try_mailbox(source, mailbox) for mailbox in chosen)
+            reduced = any(_is_reduced(source, mailbox) for mailbox in chosen)
     # The key service does not answer; what it says names the provider's infrastructure.
     except RepositoryError:
         reason = "The credential cannot be opened at the moment: its key cannot be had. Try again."
@@ -76,7 +80,7 @@ def check_organization(*, organization: Organization, person_id: UUID | None = N
         check = Check(permissions, None, str(error) or type(error).__name__)
     else:
         named = tuple(remedies(organization, permissions))
-        check = Check(permissions, found, trials=trials, remedies=named)
+        check = Check(permissions, found, trials=trials, remedies=named, reduced=reduced)
     record(
         action="organization.checked",
         subject=organization.name,
@@ -85,3 +89,12 @@ def check_organization(*, organization: Organization, person_id: UUID | None = N
         mailboxes=check.mailboxes,
     )
     return check
+
+
+def _is_reduced(source: MailboxSource, mailbox: Mailbox) -> bool:
+    """Whether its system has no native streams; False where that can't be asked."""
+    try:
+        return not source.native(mailbox.reference)
+    # What it lacks to be asked, a permission or the mailbox, the rest of the check names.
+    except SourceError:
+        return False

@@ -6,11 +6,14 @@ import pytest
 
 from backups.catalog.models import ItemVersion
 from backups.mime_items import is_mime_item, unpack
+from backups.organizations.checking import Check, check_organization
+from backups.organizations.models import Organization
 from backups.restores.models import RestoreItem
 from backups.sessions.models import State
 from backups.streams import from_ics, from_vcard, index_record, normalised_digest, open_item, to_eml
 from sandbox.faults import Fault, Kind
 from sandbox.items import from_stream
+from tenants.isolation.scope import tenant_scope
 from tests.engine.on_server import moved_to_server
 from tests.engine.test_restore import items, restore
 from tests.engine.world import JUN, MARA, World, mail
@@ -23,6 +26,11 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "oper
 def server(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Acme, with its mailboxes on a server of its own."""
     return moved_to_server(world, monkeypatch)
+
+
+def checked(world: World) -> Check:
+    with tenant_scope(world.id):
+        return check_organization(organization=Organization.objects.get())
 
 
 def same(world: World, address: str = MARA) -> bool:
@@ -130,6 +138,7 @@ def test_the_mime_of_an_old_server_is_backed_up_byte_for_byte_and_then_what_chan
     assert session.state == State.SUCCESS, old.log(session)
     assert stored_mime(old) == mime(old)
     assert stored_mime(old, JUN) == mime(old, JUN)
+    assert len([line for line in old.log(session) if "Reduced fidelity" in line]) == 2
 
     delete(old, "mara-0")
     old.add("Inbox/Projects", "new")
@@ -140,6 +149,14 @@ def test_the_mime_of_an_old_server_is_backed_up_byte_for_byte_and_then_what_chan
     assert stored_mime(old) == mime(old)
     assert old.current().keys() == {"mara-1", "mara-2", "new"}
     assert old.current()["new"].message_id == "<new@example.net>"
+
+
+def test_the_check_of_an_organization_names_reduced_fidelity(server: World):
+    check = checked(server)
+    assert (check.passed, check.reduced) == (True, False)
+    server.sandbox.set_bulk_transfer("acme.example", supported=False)
+    check = checked(server)
+    assert (check.passed, check.reduced) == (True, True)
 
 
 def test_what_was_mime_comes_back_into_an_empty_mailbox_of_an_old_server(old: World):

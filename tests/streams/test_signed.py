@@ -182,3 +182,14 @@ def test_the_parts_of_mail_encrypted_with_openpgp_stay_where_they_are() -> None:
 
     assert b'multipart/encrypted; protocol="application/pgp-encrypted";' in eml
     assert eml.count(b"Content-Type: ") == 3
+
+
+def test_a_field_that_the_signed_entity_has_is_not_written_a_second_time() -> None:
+    raw = HEAD + (
+        b"Content-Language: en-US\r\nContent-Type: multipart/signed; protocol=x/y; boundary=s\r\n"
+        b"\r\n--s\r\nContent-Type: text/plain\r\n\r\nText\r\n--s\r\n"
+        b"Content-Type: x/y\r\n\r\nxx\r\n--s--\r\n"
+    )
+    once = to_eml(from_mime(raw))
+    assert once.count(b"Content-Language:") == 1
+    assert to_eml(from_mime(once)) == once

@@ -86,6 +86,21 @@ def test_a_server_is_connected_checked_and_its_mailboxes_are_found(
     source.close()
 
 
+def test_a_server_that_gives_items_as_mime_is_said_to_be_of_reduced_fidelity(
+    cast: Cast, sign_in: SignIn, sandbox: Sandbox
+) -> None:
+    client = sign_in(cast.admin)
+    path = connect(client, form(sandbox))
+    assert "Reduced fidelity" not in client.post(path, headers=HTMX).content.decode()
+    sandbox.set_bulk_transfer("acme.example", supported=False)
+    try:
+        page = client.post(path, headers=HTMX).content.decode()
+    finally:
+        sandbox.set_bulk_transfer("acme.example", supported=True)
+    assert "Everything works." in page
+    assert "Reduced fidelity" in page
+
+
 def test_the_password_is_sealed_kept_and_never_shown(
     cast: Cast, sign_in: SignIn, sandbox: Sandbox
 ) -> None:

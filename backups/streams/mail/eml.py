@@ -96,8 +96,12 @@ class _Mail:
         fields = Fields(self.node, self.content, [])
         item_class = fields.text(tags.MESSAGE_CLASS)
         head = head_of(self.node, self.content, fields)
-        yield "".join(f"{field}\r\n" for field in head.fields).encode("utf-8", "replace")
         protected = self._protected(item_class, head)
+        written = head.fields
+        if isinstance(protected, _Untouched):
+            own = protected.field_names()
+            written = [field for field in written if field.partition(":")[0].lower() not in own]
+        yield "".join(f"{field}\r\n" for field in written).encode("utf-8", "replace")
         if protected is not None:
             yield protected
             return
@@ -220,3 +224,9 @@ class _Untouched:
 
     def pieces(self) -> Iterator[Piece]:
         yield from pieces_of(self.content, self.start, self.stop)
+
+    def field_names(self) -> set[str]:
+        """The fields that its header has, in lower case: they are not written twice."""
+        first = self.content[self.start : min(self.start + signed.HEAD_SIZE, self.stop)]
+        lines = first.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+        return {line.partition(":")[0].lower() for line in lines if line[:1] not in (" ", "\t")}
