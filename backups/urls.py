@@ -38,6 +38,11 @@ urlpatterns = [
     path(f"{TENANT}organizations/new/server/", servers.connect, name="server-new"),
     path(f"{ORGANIZATION}server/", servers.edit, name="organization-server"),
     path(f"{ORGANIZATION}edit/", organizations.edit, name="organization-edit"),
+    path(
+        f"{ORGANIZATION}certificate/",
+        organizations.certificate,
+        name="organization-certificate",
+    ),
     path(f"{ORGANIZATION}check/", organizations.check, name="organization-check"),
     path(f"{ORGANIZATION}remove/", organizations.remove, name="organization-remove"),
     path(f"{TENANT}infrastructure/", infrastructure.infrastructure, name="infrastructure"),

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
 
 from backups.organizations.refusal import OrganizationRefused
 
 MAX_PEM = 65_536
 """Characters of one PEM text; a chain of certificates stays far below."""
 _SMALLEST_KEY = 2048
+_KEY_SIZE = 3072
+_LONGEST_NAME = 64
+"""Characters of a common name (RFC 5280, ub-common-name)."""
+VALIDITY = timedelta(days=730)
+"""Of a certificate that is made here."""
 
 
 def check_credential(*, certificate: str, private_key: str, now: datetime | None = None) -> None:
@@ -31,6 +43,23 @@ def check_credential(*, certificate: str, private_key: str, now: datetime | None
     key = _private_key(private_key)
     if key.public_key() != public.public_key():
         raise OrganizationRefused("private_key", "This key does not belong to the certificate.")
+
+
+def make_credential(name: str) -> tuple[str, str]:
+    """A self-signed certificate for an app registration and its private key, both PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_SIZE)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:_LONGEST_NAME])])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        # A clock that runs behind ours must not call it one of tomorrow.
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + VALIDITY)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return certificate.public_bytes(Encoding.PEM).decode(), private.decode()
 
 
 def check_trust(trust: str) -> None:

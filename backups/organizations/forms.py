@@ -4,7 +4,7 @@ from django import forms
 from django.core.files import File
 from django.core.validators import RegexValidator
 
-from backups.organizations.credentials import MAX_PEM
+from backups.organizations.credentials import MAX_PEM, make_credential
 from backups.organizations.models import Organization
 from backups.organizations.refusal import OrganizationRefused
 
@@ -96,6 +96,12 @@ class ConnectForm(CredentialForm):
             )
         ],
     )
+    makes_certificate = forms.BooleanField(
+        required=False,
+        label="Make a certificate for me",
+        help_text="The key is made and encrypted here, and never leaves. You get the certificate"
+        " to upload to the app registration.",
+    )
     authority = forms.CharField(
         label="Sign-in address",
         max_length=200,
@@ -120,6 +126,7 @@ class ConnectForm(CredentialForm):
         "name",
         "directory",
         "client_id",
+        "makes_certificate",
         "certificate",
         "certificate_file",
         "private_key",
@@ -129,9 +136,26 @@ class ConnectForm(CredentialForm):
 
     def clean(self) -> dict[str, object]:
         values = super().clean()
+        if values.get("makes_certificate"):
+            for name in ("certificate", "private_key"):
+                if values.get(name):
+                    self.add_error(name, "Leave this empty, or don't have one made.")
+            return values
         for name, words in (("certificate", "certificate"), ("private_key", "private key")):
             if not values.get(name) and name not in self.errors:
                 self.add_error(name, f"Paste the {words}, or choose its file.")
+        return values
+
+    def connection(self) -> dict[str, str]:
+        """The arguments of ``connect_organization``, with a credential made when one is wanted."""
+        values = {
+            name: str(value)
+            for name, value in self.cleaned_data.items()
+            if not name.endswith("_file") and name != "makes_certificate"
+        }
+        if self.cleaned_data["makes_certificate"]:
+            made = make_credential(f"Stowage {values['name']}")
+            values["certificate"], values["private_key"] = made
         return values
 
     @property

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db.models import Prefetch
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
@@ -75,16 +75,15 @@ def organization_detail(request: TenantRequest, organization_id: UUID) -> HttpRe
 def connect(request: TenantRequest) -> HttpResponse:
     form = ConnectForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        wanted = {
-            name: str(form.cleaned_data[name]) for name in form.fields if not name.endswith("_file")
-        }
+        made = form.cleaned_data["makes_certificate"]
+        wanted = form.connection()
         try:
             organization = services.connect_organization(**wanted, person_id=request.user.pk)
         except OrganizationRefused as refusal:
             form.refuse(refusal)
         else:
             return redirect(
-                "backups:organization-check",
+                "backups:organization-edit" if made else "backups:organization-check",
                 slug=request.tenant.slug,
                 organization_id=organization.pk,
             )
@@ -130,6 +129,19 @@ def edit(request: TenantRequest, organization_id: UUID) -> HttpResponse:
         "nav": "organizations",
     }
     return render(request, "backups/organization_edit.html", context)
+
+
+@tenant_page(Permission.MANAGE_ORGANIZATIONS)
+def certificate(request: TenantRequest, organization_id: UUID) -> HttpResponse:
+    """The public half of the credential, to be uploaded to the app registration."""
+    organization = get_object_or_404(Organization.objects, pk=organization_id)
+    if not organization.certificate:
+        raise Http404
+    return HttpResponse(
+        organization.certificate,
+        content_type="application/x-pem-file",
+        headers={"Content-Disposition": 'attachment; filename="stowage.pem"'},
+    )
 
 
 @tenant_page(Permission.MANAGE_ORGANIZATIONS, methods=("GET", "HEAD", "POST"))

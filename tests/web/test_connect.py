@@ -16,7 +16,8 @@ from cryptography.x509.oid import NameOID
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from backups.organizations.connections import source_for
+from backups.infrastructure.keys import unseal_secret
+from backups.organizations.connections import key_row, source_for
 from backups.organizations.models import Mailbox, Organization
 from backups.organizations.servers import server_problem
 from sandbox.faults import Fault, Kind
@@ -126,6 +127,34 @@ def test_an_organization_is_connected_checked_and_its_mailboxes_are_found(
     assert {"organization.connected", "organization.checked"} <= actions
     edit = client.get(path.replace("/check/", "/edit/")).content.decode()
     assert "PRIVATE KEY" not in edit
+
+
+def test_a_certificate_is_made_and_only_its_public_half_comes_out(
+    cast: Cast, sign_in: SignIn
+) -> None:
+    client = sign_in(cast.admin)
+    values = form(makes_certificate="on", certificate="", private_key="")
+    response = client.post(NEW, values)
+    assert response.status_code == 302, response.content.decode()
+    edit = response.headers["Location"]
+    assert edit.endswith("/edit/")
+    assert "Certificates &amp; secrets" in client.get(edit).content.decode()
+    file = client.get(edit.replace("/edit/", "/certificate/"))
+    assert file.headers["Content-Disposition"].startswith("attachment")
+    assert b"PRIVATE" not in file.content
+    public = x509.load_pem_x509_certificate(file.content)
+    [organization] = acme_organizations(cast)
+    with tenant_scope(cast.acme.id):
+        sealed = unseal_secret(key_row(organization), bytes(organization.sealed_private_key))
+    private = serialization.load_pem_private_key(sealed.encode(), password=None)
+    assert private.public_key() == public.public_key()
+    assert public.not_valid_after_utc > datetime.now(UTC) + timedelta(days=700)
+
+
+def test_a_certificate_is_made_or_brought_but_not_both(cast: Cast, sign_in: SignIn) -> None:
+    page = sign_in(cast.admin).post(NEW, form(makes_certificate="on")).content.decode()
+    assert "Leave this empty" in beside(page, "certificate")
+    assert not acme_organizations(cast)
 
 
 def test_one_mailbox_is_read_for_real(cast: Cast, sign_in: SignIn, sandbox: Sandbox) -> None:

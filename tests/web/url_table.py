@@ -90,6 +90,7 @@ ADDRESSES = (
     Address("backups:server-new", TENANT, ("slug",), permission=CONNECT),
     Address("backups:organization-server", TENANT, ORGANIZATION, permission=CONNECT),
     Address("backups:organization-edit", TENANT, ORGANIZATION, permission=CONNECT),
+    Address("backups:organization-certificate", TENANT, ORGANIZATION, permission=CONNECT),
     Address("backups:organization-check", TENANT, ORGANIZATION, permission=CONNECT),
     Address("backups:organization-remove", TENANT, ORGANIZATION, "POST", CONNECT),
     Address("backups:infrastructure", TENANT, ("slug",), permission=SEE),
