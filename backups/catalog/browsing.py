@@ -153,7 +153,11 @@ def read_query(words: str, backup_id: UUID | None = None) -> Terms:
         rows = Folder.objects.filter(name__iexact=name)
         if backup_id is not None:
             rows = rows.filter(backup=backup_id)
-        ids = rows.values_list("folder_id", flat=True).distinct()[:MOST_FOLDERS]
+        ids = rows.values_list("folder_id", flat=True).distinct()[: MOST_FOLDERS + 1]
+        if len(ids) > MOST_FOLDERS:
+            raise QueryError(
+                f"More than {MOST_FOLDERS} folders are called {name}: search inside one mailbox."
+            )
         return [folder_mark(folder_id) for folder_id in ids]
 
     zone, today = timezone.get_current_timezone(), timezone.localdate()

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import ProgrammingError, connections, transaction
 
-from backups.catalog import rows
-from backups.catalog.browsing import Place, items
-from backups.catalog.models import ItemVersion, RestorePoint
+from backups.catalog import browsing, rows
+from backups.catalog.browsing import Place, items, read_query
+from backups.catalog.models import Folder, ItemVersion, RestorePoint
 from backups.catalog.pages import SIZE, After
+from backups.catalog.terms import QueryError
 from tenants.isolation.scope import operator_scope, tenant_scope
 from tests.cast import Cast, Company
 
@@ -136,3 +137,18 @@ def test_a_table_put_before_the_real_one_gives_no_page(cast: Cast) -> None:
     with tenant_scope(cast.acme.id), connections["default"].cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE backups_itemversion (id bigint) ON COMMIT DROP")
         assert called("default", cast.acme, None) == [cast.acme.item.pk]
+
+
+def test_a_folder_name_that_too_many_mailboxes_have_is_refused_rather_than_searched_in_part(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "MOST_FOLDERS", 2)
+    with tenant_scope(cast.acme.id):
+        for number in range(3):
+            Folder.objects.create(
+                backup=cast.acme.backup, folder_id=f"plans-{number}", name="Plans", first=1
+            )
+        with pytest.raises(QueryError, match="More than 2 folders are called Plans"):
+            read_query("folder:Plans")
+        Folder.objects.filter(folder_id="plans-2").delete()
+        read_query("folder:Plans")
