@@ -18,7 +18,7 @@ from tests.sources.exchange import Server, folders
 
 CORPUS = os.environ.get("STOWAGE_CORPUS", "")
 REAL_URL = os.environ.get("PORTAL_TEST_EWS_URL", "")
-ONE_IN = 10
+ONE_IN = int(os.environ.get("STOWAGE_CORPUS_ONE_IN", "10"))
 KINDS = ("*.eml", "*.ics", "*.vcf", "*.msg")
 
 
