@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backups import streams
 from backups.catalog.models import BlobLocation, ItemVersion
 from backups.catalog.projection import references_context
 from backups.infrastructure.keys import open_vault
@@ -18,7 +19,7 @@ from backups.restores.models import RestoreItem
 from backups.restores.services import RestoreRefused, restore_items
 from backups.sessions import services
 from backups.sessions.models import Session, State
-from backups.streams import normalised_digest
+from backups.streams import StreamUnknown, normalised_digest
 from sandbox.faults import Fault, Kind
 from tenants.isolation.scope import tenant_scope
 from tenants.services import create_tenant
@@ -308,3 +309,29 @@ def test_a_restore_leaves_the_jobs_state_alone(world: World) -> None:
     world.run_job()
     restore(world, delete(world, "mara-0"))
     assert world.job_state() == Job.State.SUCCESS
+
+
+def test_what_is_whole_and_not_understood_goes_back_as_it_came(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add("Inbox", "plan")
+    world.run_job()
+    versions = delete(world, "plan")
+
+    class NotUnderstood:
+        def __init__(self, payload: bytes) -> None:
+            """The server knows more of it than we do."""
+
+        def check(self) -> None:
+            raise StreamUnknown("unknown type 0x0ABC", offset=99)
+
+        digest = check
+
+    monkeypatch.setattr(streams, "open_item", NotUnderstood)
+    session = restore(world, versions)
+    restored = items(session)["plan"]
+    assert restored.state == RestoreItem.State.RESTORED, restored.reason
+    assert (session.state, restored.state) == (State.SUCCESS, RestoreItem.State.RESTORED)
+    assert "could not be compared: unknown type 0x0ABC" in restored.reason
+    monkeypatch.undo()
+    assert_back(world, versions[0], restored, "Inbox")
