@@ -21,19 +21,19 @@ from .peers import Program, Taken
 
 STAGES: Final = ("ingest", "unchanged", "again", "read", "verify", "one")
 OURS: Final = ("with_index", "at_once")
-"""The others have nothing like it."""
+"""Compared with the others' ingest, which uses every core."""
 SETS: Final = {"small": mailset.dealt, "office": mailset.sent}
 ASKED: Final[dict[str, dict[str, float]]] = {
-    "small": {"ingest": 0.5, "stored": 0.8},
-    "office": {"ingest": 1.3, "stored": 0.5, "read": 1.25, "verify": 1.0},
+    "small": {"at_once": 0.5, "stored": 0.8},
+    "office": {"at_once": 1.3, "stored": 0.5, "read": 1.25, "verify": 1.0},
 }
 """What we ask of ourselves, as a ratio to restic; of stored bytes at most, of speed at least."""
 PEAK: Final = 150
 """MB that the storage layer may take."""
 LINES: Final = {
-    "ingest": "ingest, from nothing",
-    "with_index": "ingest, with the catalog's index",
     "at_once": "ingest, a worker for each core",
+    "ingest": "ingest, one worker",
+    "with_index": "the same, with the catalog's index",
     "unchanged": "run without a change",
     "again": "everything offered again",
     "read": "full read-back into files",
@@ -138,7 +138,8 @@ def _table(name: str, figures: object) -> Iterator[str]:
         for stage in LINES:
             mine = ours["stages"][stage][measure]
             there = {p: programs[p]["stages"].get(stage, {}).get(measure) for p in programs}
-            ratios = "".join(_cell(there[p] / mine if there[p] else None, 10, "") for p in others)
+            theirs = {p: programs[p]["stages"][_theirs(stage)][measure] for p in others}
+            ratios = "".join(_cell(theirs[p] / mine, 10, "") for p in others)
             seconds = "".join(_cell(there[p], 12, " s") for p in programs)
             yield f"  {LINES[stage]:<34}{ratios}{seconds}"
     ratios = "".join(_cell(ours["stored"] / programs[p]["stored"], 10, "") for p in others)
@@ -160,10 +161,15 @@ def _missed(name: str, programs: dict[str, dict[str, object]], peak: float) -> I
             ratio = float(str(ours["stored"])) / float(str(theirs["stored"]))
             met = ratio <= asked
         else:
-            ratio = _seconds(theirs, what) / _seconds(ours, what)
+            ratio = _seconds(theirs, _theirs(what)) / _seconds(ours, what)
             met = ratio >= asked
-        yield f"  {'met   ' if met else 'MISSED'} {what}: {ratio:.2f}, asked {asked}"
+        title = LINES.get(what, what)
+        yield f"  {'met   ' if met else 'MISSED'} {title}: {ratio:.2f}, asked {asked}"
     yield f"  {'met   ' if peak <= PEAK else 'MISSED'} peak: {peak:.0f} MB, asked {PEAK}"
+
+
+def _theirs(stage: str) -> str:
+    return "ingest" if stage in OURS else stage
 
 
 def _seconds(program: dict[str, object], stage: str) -> float:
